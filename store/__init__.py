@@ -1,0 +1,1 @@
+"""Scoped vector memory: it applies a permit and never decides one."""
