@@ -25,9 +25,13 @@ class Problem:
     column: int
     message: str
 
+    @property
+    def place(self) -> str:
+        """``source:line:column``, as far as they are known."""
+        return ":".join(str(part) for part in (self.source, self.line, self.column) if part)
+
     def __str__(self) -> str:
-        place = ":".join(str(part) for part in (self.source, self.line, self.column) if part)
-        return f"{place}: {self.message}"
+        return f"{self.place}: {self.message}"
 
 
 class PolicyError(Exception):
@@ -94,6 +98,15 @@ class MethodNotAllowed(GatewayError):
     code = "method-not-allowed"
     status = HTTPStatus.METHOD_NOT_ALLOWED
     title = "Method not allowed"
+
+    def __init__(self, methods: Sequence[str]) -> None:
+        self.methods = ", ".join(methods)
+        super().__init__(f"this path answers {self.methods}")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The methods that there are."""
+        return {"Allow": self.methods}
 
 
 class Conflict(GatewayError):

@@ -52,7 +52,7 @@ class ScopePattern:
         literals: dict[str, Term] = {}
         wildcards: set[str] = set()
         selves: set[str] = set()
-        for offset, dimension, value in _terms(text, EMPTY_PATH if is_open and not body else body):
+        for offset, dimension, value in _terms(text, body):
             if dimension in literals or dimension in wildcards or dimension in selves:
                 raise PatternError(f"dimension {dimension!r} is given twice", offset)
             if value == ANY:
@@ -97,15 +97,18 @@ def parse_pattern(text: str) -> ScopePattern:
 
 def _terms(text: str, body: str) -> Iterator[tuple[int, str, str]]:
     """(offset, dimension, value) of each pair of ``body``; the dimension is checked, the value is not."""
-    if body == EMPTY_PATH:
+    if text in {EMPTY_PATH, OPEN}:
         return
     if not body:
         raise PatternError("a scope pattern is empty; the empty scope is spelled / and every scope /**")
     if body.startswith("/") or body.endswith("/"):
         raise PatternError(
-            f"pattern {ascii(text)[:80]} neither begins nor ends with /; write org/acme, or org/acme/** for everything below"
+            f"pattern {ascii(text)[:80]} neither begins nor ends with /;"
+            " write org/acme, or org/acme/** for everything below"
         )
     parts = body.split("/")
+    if "" in parts:
+        raise PatternError("a part between two / is empty", body.index("//") + 1)
     if len(parts) % 2:
         hint = "; ** only stands at the end" if "**" in parts else ""
         raise PatternError(f"{ascii(parts[-1])[:40]} has no value; write dimension/value pairs such as org/acme{hint}")

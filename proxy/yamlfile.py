@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -15,6 +15,15 @@ from proxy.errors import PolicyError, Problem
 Model = TypeVar("Model", bound=BaseModel)
 
 _MAX_BYTES = 1 << 20
+_MAX_DEPTH = 50
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+class _Mark(Protocol):
+    """A place in a YAML text, counted from 0, as either of PyYAML's parsers gives it."""
+
+    line: int
+    column: int
 
 
 class YamlFile:
@@ -24,13 +33,17 @@ class YamlFile:
         """Parse ``text``.
 
         Raises:
-            PolicyError: too large, not YAML, a key given twice, or an alias (which could hide what a rule says).
+            PolicyError: too large, too deep, not YAML, a key given twice, or an alias (which could hide what a rule says).
         """
         self.source = source
         if len(text) > _MAX_BYTES:
             raise self.refuse((), f"the file is over {_MAX_BYTES} characters")
         try:
+            depth = 0
             for event in yaml.parse(text, Loader=yaml.SafeLoader):
+                depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+                if depth > _MAX_DEPTH:
+                    raise PolicyError([_at(source, event.start_mark, f"nested more than {_MAX_DEPTH} deep")])
                 if isinstance(event, yaml.AliasEvent):
                     raise PolicyError([_at(source, event.start_mark, "aliases (*name) are not allowed; write it out")])
             self._root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -43,14 +56,14 @@ class YamlFile:
         if duplicates:
             raise PolicyError(duplicates)
 
-    def read(self, model: type[Model]) -> Model:
-        """The file as ``model``, which should forbid unknown fields.
+    def read(self, model: type[Model], context: Mapping[str, object] | None = None) -> Model:
+        """The file as ``model``, which should forbid unknown fields. ``context`` is for the model's validators.
 
         Raises:
             PolicyError: every value that does not fit, with its place and, for a mistyped name, a suggestion.
         """
         try:
-            return model.model_validate({} if self._data is None else self._data, strict=False)
+            return model.model_validate({} if self._data is None else self._data, context=context)
         except ValidationError as error:
             raise PolicyError([self._problem(details, model) for details in error.errors()]) from None
 
@@ -74,7 +87,7 @@ class YamlFile:
             return self.problem(path, message)
         return self.problem(path, f"{shown}: {message}")
 
-    def _mark(self, path: Sequence[int | str]) -> yaml.Mark | None:
+    def _mark(self, path: Sequence[int | str]) -> _Mark | None:
         node = getattr(self, "_root", None)
         mark = node.start_mark if node is not None else None
         for part in path:
@@ -89,7 +102,7 @@ class YamlFile:
         return mark
 
 
-def _at(source: str, mark: yaml.Mark | None, message: str) -> Problem:
+def _at(source: str, mark: _Mark | None, message: str) -> Problem:
     return Problem(source, mark.line + 1 if mark else 0, mark.column + 1 if mark else 0, message)
 
 
@@ -104,6 +117,8 @@ def _duplicate_keys(source: str, root: yaml.Node | None) -> list[Problem]:
             seen: set[str] = set()
             for key, value in node.value:
                 waiting.append(value)
+                if key.tag == _MERGE:
+                    problems.append(_at(source, key.start_mark, "merging (<<) is not allowed; write it out"))
                 if key.value in seen:
                     problems.append(_at(source, key.start_mark, f"{key.value!r} is given twice"))
                 seen.add(key.value)

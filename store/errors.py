@@ -15,3 +15,27 @@ class StoreBusy(StoreUnavailable):
 
 class PermitMismatch(StoreError):
     """The call does not lie within its permit: a bug in the caller, refused rather than obeyed."""
+
+
+class Unstorable(StoreError):
+    """A memory can be stored by nobody as it is given. Names the memory and the field; nothing was stored."""
+
+
+class DatasetRefused(StoreError):
+    """A folder cannot be opened as a dataset. The message says what to do; the folder is left as it is."""
+
+
+class DatasetLocked(DatasetRefused):
+    """Another process, or another store in this one, holds the folder open."""
+
+
+class EmbedderMismatch(DatasetRefused):
+    """The dataset was written with another embedder: its vectors cannot be compared with this one's."""
+
+
+class DatasetTooNew(DatasetRefused):
+    """The dataset was written by a newer version of Scopegate."""
+
+
+class DatasetDamaged(DatasetRefused):
+    """Part of the dataset is missing or cannot be read."""

@@ -28,22 +28,18 @@ class MemoryStore(Protocol):
     async def remember(self, permit: WritePermit, memories: Sequence[Memory], *, retry: bool = False) -> None:
         """Store ``memories``, all or none; durable against the death of the process when this returns.
 
-        At once visible to every later call. With ``retry``, a memory whose id is already stored is left as it is.
+        At once visible to every later call. With ``retry``, a memory whose id is already stored is left as it is;
+        without it, ids must be new and are not looked up.
 
         Raises:
             PermitMismatch: a memory lies outside ``permit.scope``. Nothing was stored.
+            Unstorable: a text is not well-formed Unicode, or metadata is not JSON. Nothing was stored.
             StoreBusy: too many writes are waiting. Nothing was stored.
         """
         ...
 
     async def recall(self, permit: ReadPermit, query: str, selection: Selection, top_k: int) -> list[Hit]:
         """The ``top_k`` selected memories nearest to ``query`` among the permitted, best first. Exact."""
-        ...
-
-    async def list(
-        self, permit: ReadPermit, selection: Selection, limit: int, before: str | None = None
-    ) -> list[Memory]:
-        """Up to ``limit`` selected and permitted memories, newest (greatest id) first, with ids less than ``before``."""
         ...
 
     async def get(self, permit: ReadPermit, ids: Sequence[str]) -> list[Memory]:
@@ -64,4 +60,11 @@ class MemoryStore(Protocol):
 
     async def close(self) -> None:
         """Finish what was accepted, then release files and locks. Calling it twice is harmless."""
+        ...
+
+    # Last, because below it the name ``list`` is this method and no longer the type.
+    async def list(
+        self, permit: ReadPermit, selection: Selection, limit: int, before: str | None = None
+    ) -> list[Memory]:
+        """Up to ``limit`` selected, permitted memories with ids less than ``before``, newest (greatest id) first."""
         ...

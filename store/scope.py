@@ -11,6 +11,8 @@ from typing import NamedTuple
 MAX_TERMS = 8
 EMPTY_PATH = "/"
 
+_SHOWN_CHARS = 40
+
 _DIMENSION = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 _VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:+-]{0,127}", re.ASCII)
 
@@ -70,7 +72,7 @@ class Scope:
             return cls.of(_split(spelling))
         if isinstance(spelling, Mapping):
             return cls.of(spelling.items())
-        raise ScopeError("a scope is a path such as org/acme or an object such as {\"org\": \"acme\"}")
+        raise ScopeError('a scope is a path such as org/acme or an object such as {"org": "acme"}')
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[object, object]]) -> Scope:
@@ -156,7 +158,9 @@ def _split(path: str) -> list[tuple[str, str]]:
         raise ScopeError("a scope path is empty; the empty scope is spelled /")
     if path.startswith("/") or path.endswith("/"):
         raise ScopeError("a scope path neither begins nor ends with /; write org/acme")
-    parts = path.split("/", 2 * (MAX_TERMS + 1))
+    parts = path.split("/", 2 * MAX_TERMS)
+    if len(parts) > 2 * MAX_TERMS:
+        raise ScopeError(f"a scope has at most {MAX_TERMS} terms; this path has more")
     if len(parts) % 2:
         raise ScopeError(f"scope path: {_shown(parts[-1])} has no value; write dimension/value pairs such as org/acme")
     return list(zip(parts[::2], parts[1::2], strict=True))
@@ -165,4 +169,4 @@ def _split(path: str) -> list[tuple[str, str]]:
 def _shown(part: object) -> str:
     """The part as it may stand in a message: quoted, escaped, cut to 40 characters."""
     text = ascii(part)
-    return text if len(text) <= 42 else f"{text[:40]}…"
+    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"

@@ -1,1 +1,92 @@
-"""The Python client of Scopegate."""
+"""The Python client of Scopegate: memory that agents share, as far as the policy allows.
+
+>>> from scopegate import AsyncClient, Client
+"""
+
+from scopegate.answers import (
+    Considered,
+    Decision,
+    Grant,
+    Held,
+    Hit,
+    Hold,
+    Identity,
+    Key,
+    Memory,
+    NewKey,
+    Outcome,
+    Page,
+    Provenance,
+    Recall,
+    Refused,
+    Stored,
+)
+from scopegate.async_client import AsyncClient, AsyncSession
+from scopegate.client import Client, Session
+from scopegate.errors import (
+    BlockedByPublishGate,
+    Conflict,
+    ConnectionFailed,
+    FieldError,
+    Forbidden,
+    Invalid,
+    NotConfigured,
+    NotFound,
+    Problem,
+    RateLimited,
+    ScopegateError,
+    Timeout,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+    UnexpectedAnswer,
+)
+from scopegate.findings import Finding
+from scopegate.scopes import Action, Category, Direction, HoldState, NewMemory, ScopeLike, TimeLike
+
+__all__ = [
+    "Action",
+    "AsyncClient",
+    "AsyncSession",
+    "BlockedByPublishGate",
+    "Category",
+    "Client",
+    "Conflict",
+    "ConnectionFailed",
+    "Considered",
+    "Decision",
+    "Direction",
+    "FieldError",
+    "Finding",
+    "Forbidden",
+    "Grant",
+    "Held",
+    "Hit",
+    "Hold",
+    "HoldState",
+    "Identity",
+    "Invalid",
+    "Key",
+    "Memory",
+    "NewKey",
+    "NewMemory",
+    "NotConfigured",
+    "NotFound",
+    "Outcome",
+    "Page",
+    "Problem",
+    "Provenance",
+    "RateLimited",
+    "Recall",
+    "Refused",
+    "ScopeLike",
+    "ScopegateError",
+    "Session",
+    "Stored",
+    "TimeLike",
+    "Timeout",
+    "TooLarge",
+    "Unauthenticated",
+    "Unavailable",
+    "UnexpectedAnswer",
+]

@@ -1,0 +1,143 @@
+"""Administration: keys, the policies in force, the audit log. Each asks for ``administer``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from proxy.audit.entry import Outcome
+from proxy.audit.log import AuditLog, AuditQuery, Recorded
+from proxy.authenticate.key import Key
+from proxy.authenticate.keyring import KeyRecord, KeyRing, KeyTerms
+from proxy.authorise.decision import Action, Allow, Deny
+from proxy.call import Call, refuse
+from proxy.errors import Conflict, FieldProblem, Forbidden, Invalid, NotFound, PolicyError
+from proxy.policy import PolicyFolder
+from store.scope import EMPTY, Scope
+
+_NO_KEY = "no such key, or none that you administer"
+
+
+@dataclass(frozen=True, slots=True)
+class Administration:
+    """What an administrator can ask for.
+
+    Whoever has ``administer`` on ``/`` manages every key; ``administer`` on a scope manages the keys whose floor lies
+    within that scope's reach.
+    """
+
+    keys: KeyRing
+    policies: PolicyFolder
+    audit: AuditLog
+
+    async def create_key(self, call: Call, terms: KeyTerms) -> tuple[Key, KeyRecord]:
+        """Issue a key.
+
+        Raises:
+            Forbidden: the caller does not administer the key's floor.
+        """
+        scope = terms.floor or EMPTY
+        allow = await self._administer(call, "create_key", scope, (str(terms.principal),))
+        key = Key.generate()
+        await self._record(call, "create_key", scope, allow, (key.id, str(terms.principal)))
+        return key, await self.keys.issue(key, terms, call.now)
+
+    async def list_keys(self, call: Call) -> Sequence[KeyRecord]:
+        """The keys that the caller administers, oldest first.
+
+        Raises:
+            Forbidden: it administers none and could administer none.
+        """
+        authoriser = call.rules.authoriser
+        records = [
+            record
+            for record in await self.keys.list()
+            if isinstance(authoriser.may_administer(call.caller, record.terms.floor or EMPTY), Allow)
+        ]
+        if not records:
+            await self._administer(call, "list_keys", call.caller.floor or EMPTY)
+        return records
+
+    async def rotate_key(self, call: Call, key_id: str, overlap: timedelta) -> tuple[Key, KeyRecord]:
+        """Replace a key: the new one has the same terms, the old one ends after ``overlap``.
+
+        Raises:
+            NotFound: there is no such key, or the caller does not administer it.
+            Conflict: it has ended.
+        """
+        scope, allow = await self._administered(call, "rotate_key", key_id)
+        key = Key.generate()
+        await self._record(call, "rotate_key", scope, allow, (key_id, key.id))
+        record = await self.keys.rotate(key_id, key, overlap, call.now)
+        if record is None:
+            raise Conflict("this key has ended; issue a new one")
+        return key, record
+
+    async def revoke_key(self, call: Call, key_id: str) -> None:
+        """End a key at once.
+
+        Raises:
+            NotFound: there is no such key, or the caller does not administer it.
+            Conflict: it was revoked before.
+        """
+        scope, allow = await self._administered(call, "revoke_key", key_id)
+        await self._record(call, "revoke_key", scope, allow, (key_id,))
+        if not await self.keys.revoke(key_id, call.now):
+            raise Conflict("this key was revoked before")
+
+    async def policy(self, call: Call) -> PolicyFolder:
+        """The policy folder, to say what is in force and what was refused.
+
+        Raises:
+            Forbidden: the caller does not administer ``/``.
+        """
+        await self._record(call, "policy_status", EMPTY, await self._administer(call, "policy_status", EMPTY))
+        return self.policies
+
+    async def reload(self, call: Call) -> PolicyFolder:
+        """Read the policy files again.
+
+        Raises:
+            Forbidden: the caller does not administer ``/``.
+            Invalid: a file holds a mistake; lists all. What was in force stays.
+        """
+        await self._record(call, "policy_reload", EMPTY, await self._administer(call, "policy_reload", EMPTY))
+        try:
+            await self.policies.reload()
+        except PolicyError as error:
+            raise Invalid([FieldProblem(problem.place, problem.message) for problem in error.problems]) from None
+        return self.policies
+
+    async def query_audit(self, call: Call, query: AuditQuery) -> Sequence[Recorded]:
+        """Entries of the audit log, newest first.
+
+        Raises:
+            Forbidden: the caller does not administer ``/``.
+        """
+        await self._record(call, "query_audit", EMPTY, await self._administer(call, "query_audit", EMPTY))
+        return await self.audit.query(query)
+
+    async def _administer(self, call: Call, operation: str, scope: Scope, ids: tuple[str, ...] = ()) -> Allow[None]:
+        decision = call.rules.authoriser.may_administer(call.caller, scope)
+        if isinstance(decision, Deny):
+            await refuse(self.audit, call, operation, Action.ADMINISTER, scope, decision, ids)
+        return decision
+
+    async def _administered(self, call: Call, operation: str, key_id: str) -> tuple[Scope, Allow[None]]:
+        """The scope of a key that the caller administers; others do not exist for it."""
+        record = await self.keys.find(key_id)
+        if record is None:
+            raise NotFound(_NO_KEY)
+        scope = record.terms.floor or EMPTY
+        try:
+            return scope, await self._administer(call, operation, scope, (key_id,))
+        except Forbidden:
+            raise NotFound(_NO_KEY) from None
+
+    async def _record(
+        self, call: Call, operation: str, scope: Scope, allow: Allow[None], ids: tuple[str, ...] = ()
+    ) -> None:
+        await self.audit.record(
+            call.entry(operation, Action.ADMINISTER, scope, Outcome.ALLOW, lines=allow.lines, ids=ids)
+        )

@@ -1,0 +1,1 @@
+"""Keys: what an agent shows to say who it is."""

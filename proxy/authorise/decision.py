@@ -1,0 +1,89 @@
+"""What is asked of the policy and what it answers: actions, decisions, explanations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from store.permit import ForgetPermit, ReadPermit, WritePermit
+
+P_co = TypeVar("P_co", bound=ReadPermit | WritePermit | ForgetPermit | None, covariant=True)
+
+
+class Action(StrEnum):
+    """What a principal may do in a scope."""
+
+    READ = "read"
+    WRITE = "write"
+    PUBLISH = "publish"
+    FORGET = "forget"
+    REVIEW = "review"
+    ADMINISTER = "administer"
+
+
+class Effect(StrEnum):
+    """What a policy line does to what it matches."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+
+
+@dataclass(frozen=True, slots=True)
+class Allow(Generic[P_co]):
+    """It is allowed. ``lines`` are the policy lines that decided, such as ``policy.csv:7``: distinct, in file order."""
+
+    permit: P_co
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """It is denied. ``reason`` is one sentence for the caller and never says whether a scope or a memory exists.
+
+    ``line`` is the policy line that denies, or ``None`` where no line allows or the key itself forbids.
+    """
+
+    reason: str
+    line: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """The policy's answer about one principal, action and scope; ``line`` is ``None`` where no line allows."""
+
+    allowed: bool
+    line: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """One policy line held against a question. ``scope`` is its pattern with ``{self}`` written out."""
+
+    line: str
+    scope: str
+    actions: tuple[str, ...]
+    effect: str
+    matches: bool
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A ruling with every line that is about the principal, in file order."""
+
+    allowed: bool
+    line: str | None
+    reason: str
+    considered: tuple[Considered, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What one policy line gives to, or takes from, a principal. ``scope`` has ``{self}`` written out."""
+
+    scope: str
+    actions: tuple[str, ...]
+    effect: str
+    line: str

@@ -1,0 +1,1 @@
+"""The command ``scopegate``: one module for each noun."""

@@ -1,0 +1,1 @@
+"""The publish gate: what may enter a shared scope, and in what shape."""

@@ -1,0 +1,125 @@
+"""The review queue: what the publish gate held, for people with ``review`` on the target scope."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NoReturn
+
+from proxy.audit.entry import Outcome
+from proxy.audit.log import AuditLog
+from proxy.authorise.decision import Action, Allow, Deny
+from proxy.call import Call, refuse
+from proxy.entrance import Entrance, Stored
+from proxy.errors import Conflict, Forbidden, NotFound
+from proxy.inspection.holds import Hold, HoldQueue, HoldState
+from proxy.principal import Caller, Principal
+
+_NO_HOLD = "no such hold, or none that concerns you"
+_SCANNED_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """List, approve and reject holds. Nobody decides on their own submission."""
+
+    entrance: Entrance
+    holds: HoldQueue
+    audit: AuditLog
+
+    async def list(self, call: Call, state: HoldState, after: str | None, limit: int) -> Sequence[Hold]:
+        """Up to ``limit`` holds with ids greater than ``after``, oldest first: the caller's to review, and its own."""
+        shown: list[Hold] = []
+        while len(shown) < limit:
+            page = await self.holds.page(state, after, _SCANNED_AT_ONCE)
+            shown += [seen for seen in (self._seen(call, hold) for hold in page) if seen is not None]
+            if len(page) < _SCANNED_AT_ONCE:
+                break
+            after = page[-1].id
+        return shown[:limit]
+
+    async def get(self, call: Call, hold_id: str) -> Hold:
+        """One hold; its memory only for a reviewer, and then recorded.
+
+        Raises:
+            NotFound: there is none, or it does not concern the caller.
+        """
+        hold = await self._find(hold_id)
+        review = call.rules.authoriser.may_review(call.caller, hold.scope)
+        if isinstance(review, Allow):
+            await self._record(call, "get_hold", hold, review)
+            return hold
+        own = self._seen(call, hold)
+        if own is None:
+            await self._refuse_unseen(call, "get_hold", hold, review)
+        return own
+
+    async def approve(self, call: Call, hold_id: str, *, redact: bool) -> Stored:
+        """Let a held memory into its scope, as it was written or, with ``redact``, without what was found.
+
+        Raises:
+            NotFound: there is no such hold, or it does not concern the caller.
+            Forbidden: the caller may not review there, or submitted it.
+            Conflict: it is decided, or its submitter may no longer write there.
+            BlockedByPublishGate: a rule in force now blocks it. It stays held.
+        """
+        hold, review = await self._reviewable(call, "approve", hold_id)
+        submitter = Caller(Principal.parse(hold.submitter), call.caller.key_id)
+        write = call.rules.authoriser.may_write(submitter, hold.scope)
+        if isinstance(write, Deny):
+            raise Conflict("its submitter may no longer write into that scope")
+        return await self.entrance.admit_approved(call, hold, write, review, redact=redact)
+
+    async def reject(self, call: Call, hold_id: str, reason: str | None) -> Hold:
+        """Turn a held memory away. Its text is deleted.
+
+        Raises:
+            NotFound, Forbidden, Conflict: as for ``approve``.
+        """
+        hold, review = await self._reviewable(call, "reject", hold_id)
+        await self._record(call, "reject", hold, review)
+        if not await self.holds.reject(hold.id, by=str(call.caller.principal), now=call.now, reason=reason):
+            raise Conflict("this hold has been decided")
+        return await self._find(hold_id)
+
+    async def _find(self, hold_id: str) -> Hold:
+        hold = await self.holds.find(hold_id)
+        if hold is None:
+            raise NotFound(_NO_HOLD)
+        return hold
+
+    def _seen(self, call: Call, hold: Hold) -> Hold | None:
+        """The hold as the caller may see it: whole, without its memory, or not at all."""
+        if isinstance(call.rules.authoriser.may_review(call.caller, hold.scope), Allow):
+            return hold
+        if hold.submitter == str(call.caller.principal) and _within_floor(call.caller, hold):
+            return replace(hold, memory=None)
+        return None
+
+    async def _reviewable(self, call: Call, operation: str, hold_id: str) -> tuple[Hold, Allow[None]]:
+        hold = await self._find(hold_id)
+        if hold.submitter == str(call.caller.principal):
+            own = Deny("nobody decides on their own submission")
+            await refuse(self.audit, call, operation, Action.REVIEW, hold.scope, own, (hold.id,))
+        review = call.rules.authoriser.may_review(call.caller, hold.scope)
+        if isinstance(review, Deny):
+            await self._refuse_unseen(call, operation, hold, review)
+        if hold.state not in {HoldState.PENDING, HoldState.DECIDING}:
+            raise Conflict(f"this hold has been decided: it is {hold.state}")
+        return hold, review
+
+    async def _refuse_unseen(self, call: Call, operation: str, hold: Hold, deny: Deny) -> NoReturn:
+        """Record that the caller may not see the hold; it hears what it would of a hold that never was."""
+        try:
+            await refuse(self.audit, call, operation, Action.REVIEW, hold.scope, deny, (hold.id,))
+        except Forbidden:
+            raise NotFound(_NO_HOLD) from None
+
+    async def _record(self, call: Call, operation: str, hold: Hold, review: Allow[None]) -> None:
+        await self.audit.record(
+            call.entry(operation, Action.REVIEW, hold.scope, Outcome.ALLOW, lines=review.lines, ids=(hold.id,))
+        )
+
+
+def _within_floor(caller: Caller, hold: Hold) -> bool:
+    return caller.floor is None or caller.floor <= hold.scope

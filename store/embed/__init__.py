@@ -1,0 +1,3 @@
+"""Embedders: from text to vectors. Each engine has one door module."""
+
+from store.embed.protocol import Embedder as Embedder
