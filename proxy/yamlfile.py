@@ -33,7 +33,7 @@ class YamlFile:
         """Parse ``text``.
 
         Raises:
-            PolicyError: too large, too deep, not YAML, a key given twice, or an alias (which could hide what a rule says).
+            PolicyError: too large or deep, not YAML, a key given twice, or an alias (it could hide what a rule says).
         """
         self.source = source
         if len(text) > _MAX_BYTES:

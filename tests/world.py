@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 
 from proxy.app import App, Parts, open_app
+from proxy.audit.log import AuditQuery, find
 from proxy.authenticate.key import Key
 from proxy.authenticate.keyring import KeyRing, KeyTerms
 from proxy.database import Database
@@ -95,8 +96,6 @@ class World:
 
     async def audit(self) -> list[dict]:
         """The audit log, oldest first."""
-        from proxy.audit.log import AuditQuery, find
-
         database = Database.open(self.data)
         try:
             entries = await database.run(lambda connection: find(connection, AuditQuery(limit=100_000)))

@@ -32,8 +32,9 @@ _NAME = re.compile(
     r"(?:(?:Mc|Mac|De|Di|Du|La|Le|Van|O['\u2019]|D['\u2019])?[^\W\d_a-z][^\W\d_A-Z]+)(?:['\u2019\-][^\W\d_]+)*"
 )
 _POSSESSIVE = re.compile(r"['\u2019]s?\Z")
-_PARTICLE = r"(?:de|da|di|del|della|der|den|van|von|bin|al|el|la)"
-_BETWEEN = re.compile(rf"[ \t]{{1,2}}|[ \t](?:[A-Z]\.[ \t]?){{1,2}}|[ \t]{_PARTICLE}[ \t](?:la[ \t])?")
+_LINK = r"(?:de|da|di|del|della|der|den|van|von|bin|al|el|la|[A-Z])"
+_BETWEEN = re.compile(rf"[ \t]{{1,2}}(?:{_LINK}\.?[ \t]{{0,2}}){{0,3}}(?<=[ \t.])")
+_LINKS = re.compile(_LINK)
 _TITLE_BEFORE = re.compile(
     r"\b(?:Dr|Mr|Mrs|Ms|Mx|Prof|Professor|Sir|Madam|Miss|Herr|Frau|Señora?|Madame)\.?[ \t]{1,2}\Z"
 )
@@ -134,15 +135,18 @@ class NameSense:
                 if found is not None:
                     return found
         unknown = [word for word in run if word.key in self._family or not self._means_something(word.key)]
-        return self._without_given(text, unknown) if guessed or _spoken_of(text, run) else None
+        if guessed or len(unknown) > 1 or _spoken_of(text, run):
+            return self._without_given(text, unknown)
+        return None
 
     def _from_given(self, text: str, run: list[Word], *, guessed: bool) -> Name | None:
         """The name that begins with the given name that ``run`` begins with."""
         first, end = run[0], self._end(run, 1)
         doubtful = first.key in _DOUBTFUL
         if end > first.end:
-            sure = not doubtful or guessed or run[1].key in self._family
-            return Name(first.start, end, FULL) if sure else None
+            if not doubtful or run[1].key in self._family:
+                return Name(first.start, end, FULL)
+            return Name(first.start, end, LIKELY) if guessed or not _begins_a_sentence(text, first.start) else None
         if first.shouted or (doubtful and not (_spoken_of(text, run[:1]) and first.key not in self._products)):
             return None
         return Name(first.start, first.end, LIKELY if doubtful else SINGLE)
@@ -184,7 +188,7 @@ def _runs(text: str, shoutable: Collection[str]) -> Iterator[list[Word]]:
     for token in _TOKEN.finditer(text):
         word = _word(token, shoutable)
         if run and (word is None or not _BETWEEN.fullmatch(text, run[-1].end, word.start)):
-            if word is None and _BETWEEN.fullmatch(f" {token[0]} "):
+            if word is None and _LINKS.fullmatch(token[0]):
                 continue
             yield run
             run = []
@@ -200,6 +204,10 @@ def _word(token: re.Match[str], shoutable: Collection[str]) -> Word | None:
     if _NAME.fullmatch(text) or (shouted and text.lower() in shoutable):
         return Word(text.lower(), token.start(), token.start() + len(text), shouted)
     return None
+
+
+def _begins_a_sentence(text: str, start: int) -> bool:
+    return bool(re.search(r"(?:\A|[.!?:;\n\-*])[^\w\n]*\Z", text[max(0, start - _SPEECH_REACH) : start]))
 
 
 def _spoken_of(text: str, words: list[Word]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +45,7 @@ from presidio_analyzer.predefined_recognizers import (
     UsPassportRecognizer,
 )
 from spacy.lookups import Lookups
+from spacy.tokens import Doc
 from tldextract import TLDExtract
 
 from proxy.inspection.detector import Span
@@ -62,6 +64,8 @@ _LABELS: Final = {"PERSON": "PERSON", "GPE": "LOCATION", "LOC": "LOCATION", "FAC
 _SUFFIXES: Final = TLDExtract(suffix_list_urls=(), cache_dir=None)
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _CONTEXT_CHARACTERS: Final = 80
+# The tokenizer takes the square of the length of what no space breaks: the model is shown a space here and there.
+_UNBROKEN: Final = re.compile(r"(\S{127})\S")
 
 # Presidio logs words of the text at debug level, and what it reports at higher levels is an exception here.
 logging.getLogger("presidio-analyzer").setLevel(logging.CRITICAL)
@@ -132,7 +136,7 @@ class _Engine:
         self._analyzer = AnalyzerEngine(
             registry=RecognizerRegistry(recognizers=recognisers),
             nlp_engine=self._nlp,
-            context_aware_enhancer=LemmaContextAwareEnhancer(
+            context_aware_enhancer=_ContextWords(
                 context_prefix_count=8, context_suffix_count=4, context_matching_mode="whole_word"
             ),
         )
@@ -165,11 +169,12 @@ class _EnglishPipeline(SpacyNlpEngine):
 
     def process_text(self, text: str, language: str) -> NlpArtifacts:
         """Tokens, and when they are wanted the model's guesses."""
-        doc = self.pipeline(text) if self.guessing else self.pipeline.make_doc(text)
+        prose = _UNBROKEN.sub(r"\1 ", text)
+        doc = self.pipeline(prose) if self.guessing else self.pipeline.make_doc(prose)
         guesses = [span for span in doc.ents if span.label_ in _LABELS]
         for span in guesses:
             span.label_ = _LABELS[span.label_]
-        return NlpArtifacts(
+        artifacts = NlpArtifacts(
             entities=guesses,
             tokens=doc,
             tokens_indices=[token.idx for token in doc],
@@ -177,10 +182,21 @@ class _EnglishPipeline(SpacyNlpEngine):
             nlp_engine=self,
             language=language,
         )
+        artifacts.keywords = frozenset(artifacts.keywords)  # type: ignore[assignment]  # only ever searched
+        return artifacts
 
     @staticmethod
     def _download_spacy_model_if_needed(model_name: str) -> None:
         raise RuntimeError(f"{model_name} is not installed, and nothing is ever downloaded")
+
+
+class _ContextWords(LemmaContextAwareEnhancer):
+    """Presidio's, in time that grows with the text and not with its square."""
+
+    @staticmethod
+    def _find_index_of_match_token(word: str, start: int, tokens: Doc, tokens_indices: list[int]) -> int:  # noqa: ARG004
+        before = max(0, bisect_right(tokens_indices, start) - 1)
+        return before if start < tokens_indices[before] + len(tokens[before]) else before + 1
 
 
 class _Recogniser(LocalRecognizer):

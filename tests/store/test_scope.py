@@ -3,10 +3,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from store.scope import EMPTY, MAX_TERMS, Direction, Scope, ScopeError, Term
+
+# A busy machine is not a defect of a scope.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 DIMENSIONS = st.from_regex(r"[a-z][a-z0-9_]{0,31}", fullmatch=True)
 VALUES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._@:+-]{0,127}", fullmatch=True)
@@ -133,6 +136,7 @@ def test_a_scope_knows_its_dimensions_and_its_text() -> None:
     assert Scope.parse("/") == EMPTY
 
 
+@unhurried
 @given(SCOPES)
 def test_both_spellings_round_trip(scope: Scope) -> None:
     assert Scope.parse(scope.path()) == scope
@@ -140,11 +144,13 @@ def test_both_spellings_round_trip(scope: Scope) -> None:
     assert Scope.of(scope.terms) == scope
 
 
+@unhurried
 @given(SCOPES, st.permutations(["org", "agent", "project", "a"]))
 def test_any_order_of_dimensions_reads_back(scope: Scope, order: list[str]) -> None:
     assert Scope.parse(scope.path(order)) == scope
 
 
+@unhurried
 @given(SPELLINGS, st.randoms())
 def test_the_order_of_terms_does_not_matter(spelling: dict[str, str], chance: Callable[..., object]) -> None:
     terms = list(spelling.items())
@@ -152,11 +158,13 @@ def test_the_order_of_terms_does_not_matter(spelling: dict[str, str], chance: Ca
     assert Scope.parse(dict(terms)).path() == Scope.parse(spelling).path()
 
 
+@unhurried
 @given(SCOPES, SCOPES)
 def test_equal_scopes_are_those_with_equal_paths(one: Scope, other: Scope) -> None:
     assert (one == other) == (one.path() == other.path())
 
 
+@unhurried
 @given(FEW, FEW, FEW)
 def test_containment_is_a_partial_order_with_the_empty_scope_below_all(a: Scope, b: Scope, c: Scope) -> None:
     assert a <= a
@@ -165,12 +173,14 @@ def test_containment_is_a_partial_order_with_the_empty_scope_below_all(a: Scope,
     assert a >= EMPTY
 
 
+@unhurried
 @given(FEW, FEW)
 def test_looking_both_ways_is_looking_either_way_and_symmetric(scope: Scope, lens: Scope) -> None:
     either = scope.seen_through(lens, Direction.ANCESTORS) or scope.seen_through(lens, Direction.DESCENDANTS)
     assert scope.seen_through(lens, Direction.BOTH) == either == lens.seen_through(scope, Direction.BOTH)
 
 
+@unhurried
 @given(st.one_of(st.text(), st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=3)))
 def test_any_text_is_read_or_refused_and_never_changed(spelling: str | dict[str, str]) -> None:
     try:

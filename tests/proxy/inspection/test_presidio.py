@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 import regex
 import spacy.cli
+from hypothesis import given
+from hypothesis import strategies as st
 from presidio_analyzer import Pattern, PatternRecognizer
+from presidio_analyzer.context_aware_enhancers import LemmaContextAwareEnhancer
 
 from proxy.errors import GateUnavailable
 from proxy.inspection import presidio, weights
@@ -20,6 +23,7 @@ from proxy.inspection.rules import PiiRules
 from proxy.inspection.verdict import Blocked
 from store.scope import Scope
 
+BLANK = spacy.blank("en")
 ALL = frozenset(
     {
         "US_SSN",
@@ -163,6 +167,24 @@ def test_two_threads_get_the_same_answers_as_one(detector: PresidioDetector) -> 
     for thread in threads:
         thread.join()
     assert answers == {0: alone, 1: alone}
+
+
+def test_offsets_hold_where_no_space_breaks_the_text(detector: PresidioDetector) -> None:
+    text = "'" * 700 + "x" * 300 + ",SSN:123-45-6789,John Smith"
+    spans = detector.detect(text, frozenset({"US_SSN", "PERSON"}), "en")
+    assert [text[span.start : span.end] for span in spans] == ["123-45-6789", "John Smith"]
+
+
+@given(text=st.text("ab .-1'\n", min_size=1, max_size=60))
+def test_the_quick_search_for_a_token_finds_the_one_that_presidios_finds(text: str) -> None:
+    tokens = BLANK.make_doc(text)
+    starts = [token.idx for token in tokens]
+    for start in range(len(text)):
+        try:
+            slow = LemmaContextAwareEnhancer._find_index_of_match_token(text[start:], start, tokens, starts)
+        except ValueError:
+            slow = len(tokens)
+        assert presidio._ContextWords._find_index_of_match_token("", start, tokens, starts) == slow
 
 
 # --- failing closed -----------------------------------------------------------------------------------------------

@@ -1,5 +1,8 @@
 import logging
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -36,7 +39,10 @@ def test_loading_asks_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_loading_leaves_the_root_logger_alone() -> None:
-    root = logging.getLogger()
-    before = list(root.handlers), root.level
-    WordLlamaEmbedder()
-    assert (list(root.handlers), root.level) == before
+    program = (
+        "import logging; from store.embed.wordllama import WordLlamaEmbedder; WordLlamaEmbedder();"
+        " root = logging.getLogger(); print(root.handlers, root.level)"
+    )
+    root = Path(__file__).parents[3]
+    said = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, check=True, text=True).stdout
+    assert said == f"[] {logging.WARNING}\n"

@@ -24,7 +24,9 @@ async def test_compaction_keeps_fragments_few_and_answers_the_same(tmp_path: Pat
         assert contents(await store.recall(may_read("org/acme"), "rocket 7", ANY, 1)) == ["rocket 7"]
 
 
-async def test_reads_and_writes_and_removals_go_on_during_compaction(store: LanceStore) -> None:
+async def test_reads_and_writes_and_removals_go_on_during_compaction(
+    store: LanceStore, caplog: pytest.LogCaptureFixture
+) -> None:
     stored = memories(*(f"rocket {number}" for number in range(40)))
     for one in stored:
         await store.remember(may_write(), [one])
@@ -40,6 +42,7 @@ async def test_reads_and_writes_and_removals_go_on_during_compaction(store: Lanc
             await store._upkeep.compact()
 
     await asyncio.gather(churn(), compact())
+    assert not caplog.records, "a removal made a compaction fail"
     left = await everything(store)
     assert [one.content for one in left].count("later rocket") == 20
     assert [one for one in left if one.content != "later rocket"] == stored[1::2][::-1]
