@@ -10,7 +10,7 @@ from proxy.audit.entry import Outcome
 from proxy.audit.log import AuditLog, AuditQuery, Recorded
 from proxy.authenticate.key import Key
 from proxy.authenticate.keyring import KeyRecord, KeyRing, KeyTerms
-from proxy.authorise.decision import Action, Allow, Deny
+from proxy.authorise.decision import Action, Allow, Deny, Effect
 from proxy.call import Call, refuse
 from proxy.errors import Conflict, FieldProblem, Forbidden, Invalid, NotFound, PolicyError
 from proxy.policy import PolicyFolder
@@ -49,15 +49,17 @@ class Administration:
         Raises:
             Forbidden: it administers none and could administer none.
         """
-        authoriser = call.rules.authoriser
-        records = [
-            record
-            for record in await self.keys.list()
-            if isinstance(authoriser.may_administer(call.caller, record.terms.floor or EMPTY), Allow)
-        ]
-        if not records:
+        by_scope: dict[Scope, list[KeyRecord]] = {}
+        for record in await self.keys.list():
+            by_scope.setdefault(record.terms.floor or EMPTY, []).append(record)
+        decisions = {scope: call.rules.authoriser.may_administer(call.caller, scope) for scope in by_scope}
+        allowed = {scope: decision for scope, decision in decisions.items() if isinstance(decision, Allow)}
+        if not allowed and not _administers_somewhere(call):
             await self._administer(call, "list_keys", call.caller.floor or EMPTY)
-        return records
+        for scope, allow in allowed.items():
+            await self._record(call, "list_keys", scope, allow, tuple(record.id for record in by_scope[scope]))
+        shown = [record for scope in allowed for record in by_scope[scope]]
+        return sorted(shown, key=lambda record: (record.created_at, record.id))
 
     async def rotate_key(self, call: Call, key_id: str, overlap: timedelta) -> tuple[Key, KeyRecord]:
         """Replace a key: the new one has the same terms, the old one ends after ``overlap``.
@@ -128,6 +130,9 @@ class Administration:
         """The scope of a key that the caller administers; others do not exist for it."""
         record = await self.keys.find(key_id)
         if record is None:
+            # As much is written as of a key of others; else the time it takes tells them apart. The id is not
+            # written: who mistakes the whole key for its id must not find it in the log.
+            await self.audit.record(call.entry(operation, Action.ADMINISTER, EMPTY, Outcome.DENY, reason=_NO_KEY))
             raise NotFound(_NO_KEY)
         scope = record.terms.floor or EMPTY
         try:
@@ -141,3 +146,10 @@ class Administration:
         await self.audit.record(
             call.entry(operation, Action.ADMINISTER, scope, Outcome.ALLOW, lines=allow.lines, ids=ids)
         )
+
+
+def _administers_somewhere(call: Call) -> bool:
+    """Whether a policy line gives the caller's key ``administer`` on some scope, whether or not a key lies there."""
+    grants = call.rules.authoriser.policy.grants(call.caller.principal)
+    allowed = any(grant.effect == Effect.ALLOW and Action.ADMINISTER in grant.actions for grant in grants)
+    return allowed and not call.caller.read_only

@@ -13,6 +13,7 @@ from proxy.audit.entry import Outcome
 from proxy.audit.log import AuditLog
 from proxy.authorise.decision import Action, Allow
 from proxy.call import Call
+from proxy.database import DatabaseError
 from proxy.errors import AuditUnavailable, BlockedByPublishGate, Conflict, StoreUnavailable
 from proxy.inspection.draft import Draft
 from proxy.inspection.finding import Finding
@@ -114,13 +115,13 @@ class Entrance:
             raise _blocked([(entrant, judgement) for entrant, judgement in blocked])
         await self._record(call, operation, judged)
         held = [_hold(call, operation, entrant, verdict) for entrant, verdict in judged if isinstance(verdict, Held)]
-        if held:
-            await self.holds.add(held)
         try:
+            await self._queue(held)
             await self._forward(call, judged)
-        except StoreUnavailable:
-            await self.holds.withdraw([hold.id for hold in held])
-            await self._record_failure(call, operation, judged)
+        except BaseException:
+            await self._withdraw(held)
+            ids = tuple(entrant.id for entrant, _ in judged)
+            await self._record_failure(call, operation, Action.WRITE, judged[0][0].scope, ids)
             raise
         return [_result(call, entrant, judgement) for entrant, judgement in judged]
 
@@ -137,11 +138,24 @@ class Entrance:
             raise Conflict("this hold has been decided")
         try:
             stored = await self._store_approved(call, hold, hold.memory, write, review, redact=redact)
+        except (BlockedByPublishGate, Conflict):
+            await self.holds.release(hold.id)
+            raise
         except BaseException:
             await self.holds.release(hold.id)
+            await self._record_failure(call, "approve", Action.REVIEW, hold.scope, (hold.id, hold.memory_id))
             raise
         await self.holds.approved(hold.id, by=str(call.caller.principal), now=call.now)
         return stored
+
+    async def holds_stored(self, hold: Hold) -> bool:
+        """Whether the memory of a pending hold is stored already, since the gateway died while it was approved.
+
+        Raises:
+            StoreUnavailable: nobody knows.
+        """
+        with forwarding():
+            return hold.memory_id in await self.store.locate([hold.memory_id])
 
     async def _store_approved(
         self,
@@ -153,6 +167,8 @@ class Entrance:
         *,
         redact: bool,
     ) -> Stored:
+        if redact and await self.holds_stored(hold):
+            raise Conflict("it was approved before, when the gateway stopped, and is stored; approve it as it is")
         draft = Draft(memory.content, memory.metadata)
         verdict = await self.gate.inspect(draft, hold.scope, call.rules.pii, approved=True, redact_held=redact)
         if isinstance(verdict, Held):
@@ -187,6 +203,18 @@ class Entrance:
             return NotInspected()
         return await self.gate.inspect(entrant.draft, entrant.scope, call.rules.pii)
 
+    async def _queue(self, held: Sequence[Hold]) -> None:
+        try:
+            if held:
+                await self.holds.add(held)
+        except DatabaseError:
+            raise StoreUnavailable("the hold queue cannot be written; nothing was stored") from None
+
+    async def _withdraw(self, held: Sequence[Hold]) -> None:
+        """Take back what was queued. The caller must learn what failed first, whether or not this does."""
+        with contextlib.suppress(DatabaseError):
+            await self.holds.withdraw([hold.id for hold in held])
+
     async def _forward(self, call: Call, judged: Sequence[tuple[Entrant, Judgement]]) -> None:
         memories = [_memory(call, entrant, verdict) for entrant, verdict in judged if not isinstance(verdict, Held)]
         if memories:
@@ -214,10 +242,11 @@ class Entrance:
             )
         )
 
-    async def _record_failure(self, call: Call, operation: str, judged: Sequence[tuple[Entrant, Judgement]]) -> None:
-        ids = tuple(entrant.id for entrant, _ in judged)
-        entry = call.entry(operation, Action.WRITE, judged[0][0].scope, Outcome.FAILED, ids=ids)
-        # The caller must learn that the store failed, whether or not that can be written down.
+    async def _record_failure(
+        self, call: Call, operation: str, action: Action, scope: Scope, ids: tuple[str, ...]
+    ) -> None:
+        entry = call.entry(operation, action, scope, Outcome.FAILED, ids=ids)
+        # The caller must learn what failed, whether or not that can be written down.
         with contextlib.suppress(AuditUnavailable):
             await self.audit.record(entry)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NoReturn
 
 from proxy.audit.entry import Outcome
 from proxy.audit.log import AuditLog
@@ -20,7 +21,7 @@ from proxy.sessions import Session, SessionBook
 from store.memory import JSON, Category, Hit, Memory, Selection
 from store.permit import ReadPermit, WritePermit
 from store.protocol import MemoryStore
-from store.scope import Direction, Scope
+from store.scope import EMPTY, Direction, Scope
 
 _NO_MEMORY = "no such memory, or none that you may read"
 _NO_SESSION = "no such session, or not one of yours"
@@ -172,7 +173,7 @@ class Gateway:
         with forwarding():
             forgotten = await self.store.forget(decision.permit, [memory_id])
         if not forgotten:
-            raise NotFound(_NO_MEMORY)
+            await self._refuse_unknown(call, "forget", Action.FORGET, _NO_MEMORY, (memory_id,))
 
     async def check(self, call: Call, action: Action, scope: Scope, principal: Principal | None) -> Explanation:
         """Whether the caller, or another principal, may do ``action`` in ``scope``, and why.
@@ -227,11 +228,12 @@ class Gateway:
         """
         session = await self.sessions.find(session_id, str(call.caller.principal))
         if session is None or session.closed_at is not None:
-            raise NotFound(_NO_SESSION)
+            await self._refuse_unknown(call, "close_session", Action.READ, _NO_SESSION, (session_id,))
+        await self._record(call, "close_session", Action.READ, session.scope, (), (session_id,))
         await self.sessions.close(session_id, call.now)
 
     async def _entrant(self, call: Call, submission: Submission) -> Entrant:
-        scope = await self._resolve(call, submission.where)
+        scope = await self._resolve(call, "remember", Action.WRITE, submission.where)
         return Entrant(
             id=call.ids.next(),
             write=await self._writable(call, "remember", scope),
@@ -261,7 +263,7 @@ class Gateway:
             results = [refusal] * len(admitted)
         return outcomes | dict(zip(admitted, results, strict=True))
 
-    async def _resolve(self, call: Call, where: Where) -> Scope:
+    async def _resolve(self, call: Call, operation: str, action: Action, where: Where) -> Scope:
         """The scope that is meant.
 
         Raises:
@@ -273,9 +275,10 @@ class Gateway:
             raise Invalid.field("scope", "give either scope or session_id")
         if where.scope is not None:
             return where.scope
-        session = await self.sessions.find(where.session_id or "", str(call.caller.principal))
+        session_id = where.session_id or ""
+        session = await self.sessions.find(session_id, str(call.caller.principal))
         if session is None:
-            raise NotFound(_NO_SESSION)
+            await self._refuse_unknown(call, operation, action, _NO_SESSION, (session_id,))
         if session.closed_at is not None:
             raise Conflict("this session was closed; open another")
         if session.expires_at <= call.now:
@@ -290,7 +293,7 @@ class Gateway:
 
     async def _look(self, call: Call, operation: str, look: Look) -> ReadPermit:
         """The permit for a read through a scope, recorded."""
-        lens = await self._resolve(call, look.where)
+        lens = await self._resolve(call, operation, Action.READ, look.where)
         with forwarding():
             known = await self.store.scopes()
         decision = call.rules.authoriser.may_read(call.caller, lens, look.direction, known)
@@ -322,8 +325,9 @@ class Gateway:
         with forwarding():
             for permit in permits.values():
                 found |= {memory.id: memory for memory in await self.store.get(permit, ids)}
-        if len(found) < len(ids):
-            raise NotFound(_NO_MEMORY)
+        missing = tuple(memory_id for memory_id in ids if memory_id not in found)
+        if missing:
+            await self._refuse_unknown(call, operation, Action.READ, _NO_MEMORY, missing)
         return [found[memory_id] for memory_id in ids]
 
     async def _sources(self, call: Call, publication: Publication) -> Sequence[Memory]:
@@ -353,6 +357,17 @@ class Gateway:
             if isinstance(authoriser.may_read_memory(call.caller, scope), Allow)
         }
         return [_naming_only(visible, memory) for memory in memories]
+
+    async def _refuse_unknown(
+        self, call: Call, operation: str, action: Action, message: str, ids: tuple[str, ...]
+    ) -> NoReturn:
+        """Record that something was asked for which, to the caller, does not exist.
+
+        As much is written of an id that nobody has as of one that the caller may not know: otherwise the time that the
+        answer takes, or a log that cannot be written, would tell the two apart.
+        """
+        await self.audit.record(call.entry(operation, action, EMPTY, Outcome.DENY, reason=message, ids=ids))
+        raise NotFound(message)
 
     async def _record(
         self,

@@ -14,6 +14,7 @@ from proxy.entrance import Entrance, Stored
 from proxy.errors import Conflict, Forbidden, NotFound
 from proxy.inspection.holds import Hold, HoldQueue, HoldState
 from proxy.principal import Caller, Principal
+from store.scope import EMPTY
 
 _NO_HOLD = "no such hold, or none that concerns you"
 _SCANNED_AT_ONCE = 200
@@ -36,6 +37,7 @@ class Review:
             if len(page) < _SCANNED_AT_ONCE:
                 break
             after = page[-1].id
+        await self._record_shown(call, shown[:limit])
         return shown[:limit]
 
     async def get(self, call: Call, hold_id: str) -> Hold:
@@ -44,7 +46,7 @@ class Review:
         Raises:
             NotFound: there is none, or it does not concern the caller.
         """
-        hold = await self._find(hold_id)
+        hold = await self._find(call, "get_hold", hold_id)
         review = call.rules.authoriser.may_review(call.caller, hold.scope)
         if isinstance(review, Allow):
             await self._record(call, "get_hold", hold, review)
@@ -67,6 +69,12 @@ class Review:
         submitter = Caller(Principal.parse(hold.submitter), call.caller.key_id)
         write = call.rules.authoriser.may_write(submitter, hold.scope)
         if isinstance(write, Deny):
+            lines = (write.line,) if write.line else ()
+            await self.audit.record(
+                call.entry(
+                    "approve", Action.WRITE, hold.scope, Outcome.DENY, lines=lines, reason=write.reason, ids=(hold.id,)
+                )
+            )
             raise Conflict("its submitter may no longer write into that scope")
         return await self.entrance.admit_approved(call, hold, write, review, redact=redact)
 
@@ -74,17 +82,22 @@ class Review:
         """Turn a held memory away. Its text is deleted.
 
         Raises:
-            NotFound, Forbidden, Conflict: as for ``approve``.
+            NotFound, Forbidden, Conflict: as for ``approve``; or it is stored, since the gateway died while approving.
         """
         hold, review = await self._reviewable(call, "reject", hold_id)
+        if await self.entrance.holds_stored(hold):
+            raise Conflict("it was approved before, when the gateway stopped, and is stored; approve it again")
         await self._record(call, "reject", hold, review)
         if not await self.holds.reject(hold.id, by=str(call.caller.principal), now=call.now, reason=reason):
             raise Conflict("this hold has been decided")
-        return await self._find(hold_id)
+        return await self._find(call, "reject", hold_id)
 
-    async def _find(self, hold_id: str) -> Hold:
+    async def _find(self, call: Call, operation: str, hold_id: str) -> Hold:
         hold = await self.holds.find(hold_id)
         if hold is None:
+            # As much is written as of a hold that the caller may not see; else the time it takes tells them apart.
+            unknown = call.entry(operation, Action.REVIEW, EMPTY, Outcome.DENY, reason=_NO_HOLD, ids=(hold_id,))
+            await self.audit.record(unknown)
             raise NotFound(_NO_HOLD)
         return hold
 
@@ -97,8 +110,8 @@ class Review:
         return None
 
     async def _reviewable(self, call: Call, operation: str, hold_id: str) -> tuple[Hold, Allow[None]]:
-        hold = await self._find(hold_id)
-        if hold.submitter == str(call.caller.principal):
+        hold = await self._find(call, operation, hold_id)
+        if hold.submitter == str(call.caller.principal) and self._seen(call, hold) is not None:
             own = Deny("nobody decides on their own submission")
             await refuse(self.audit, call, operation, Action.REVIEW, hold.scope, own, (hold.id,))
         review = call.rules.authoriser.may_review(call.caller, hold.scope)
@@ -114,6 +127,18 @@ class Review:
             await refuse(self.audit, call, operation, Action.REVIEW, hold.scope, deny, (hold.id,))
         except Forbidden:
             raise NotFound(_NO_HOLD) from None
+
+    async def _record_shown(self, call: Call, holds: Sequence[Hold]) -> None:
+        """Record of which holds a reviewer is about to see the text, and by which line."""
+        entries = []
+        for scope in {hold.scope: None for hold in holds}:
+            review = call.rules.authoriser.may_review(call.caller, scope)
+            if isinstance(review, Allow):
+                ids = tuple(hold.id for hold in holds if hold.scope == scope)
+                entries.append(
+                    call.entry("list_holds", Action.REVIEW, scope, Outcome.ALLOW, lines=review.lines, ids=ids)
+                )
+        await self.audit.record(*entries)
 
     async def _record(self, call: Call, operation: str, hold: Hold, review: Allow[None]) -> None:
         await self.audit.record(

@@ -119,25 +119,30 @@ class NameSense:
         last: Name | None = None
         for run in _runs(text, self._given | self._family):
             guessed = any(start < run[-1].end and run[0].start < end for start, end in guesses)
-            name = self._name(text, run, guessed=guessed)
-            if name is not None and name.score == GUESS and last and _JOINED.fullmatch(text, last.end, name.start):
-                name = Name(name.start, name.end, LIKELY)
-            if name is not None:
-                yield name
-                last = name if name.score > GUESS else last
+            for name in self._names(text, run, guessed=guessed):
+                joined = name.score == GUESS and last and _JOINED.fullmatch(text, last.end, name.start)
+                yield (judged := Name(name.start, name.end, LIKELY) if joined else name)
+                last = judged if judged.score > GUESS else last
 
-    def _name(self, text: str, run: list[Word], *, guessed: bool) -> Name | None:
-        if _TITLE_BEFORE.search(text, max(0, run[0].start - _SPEECH_REACH), run[0].start):
-            return Name(run[0].start, self._end(run, 1), FULL)
-        for place, word in enumerate(run):
-            if word.key in self._given or word.key.partition("-")[0] in self._given:
-                found = self._from_given(text, run[place:], guessed=guessed)
-                if found is not None:
-                    return found
+    def _names(self, text: str, run: list[Word], *, guessed: bool) -> Iterator[Name]:
+        """The names in one run of words, those with a title or a given name if there are any."""
+        found = list(self._sure_names(text, run, guessed=guessed))
         unknown = [word for word in run if word.key in self._family or not self._means_something(word.key)]
-        if guessed or len(unknown) > 1 or _spoken_of(text, run):
-            return self._without_given(text, unknown)
-        return None
+        if not found and (guessed or len(unknown) > 1 or _spoken_of(text, run)):
+            found = list(self._without_given(text, unknown))
+        yield from found
+
+    def _sure_names(self, text: str, run: list[Word], *, guessed: bool) -> Iterator[Name]:
+        end = 0
+        if _TITLE_BEFORE.search(text, max(0, run[0].start - _SPEECH_REACH), run[0].start):
+            end = self._end(run, 1)
+            yield Name(run[0].start, end, FULL)
+        for place, word in enumerate(run):
+            if word.start >= end and (word.key in self._given or word.key.partition("-")[0] in self._given):
+                name = self._from_given(text, run[place:], guessed=guessed)
+                if name is not None:
+                    end = name.end
+                    yield name
 
     def _from_given(self, text: str, run: list[Word], *, guessed: bool) -> Name | None:
         """The name that begins with the given name that ``run`` begins with."""
@@ -151,16 +156,17 @@ class NameSense:
             return None
         return Name(first.start, first.end, LIKELY if doubtful else SINGLE)
 
-    def _without_given(self, text: str, unknown: list[Word]) -> Name | None:
+    def _without_given(self, text: str, unknown: list[Word]) -> Iterator[Name]:
         """A name of which no part is a listed given name. ``unknown`` are the words that mean nothing else."""
         telling = [word for word in unknown if not self._means_something(word.key)]
         if not telling or telling[0].shouted:
-            return None
-        start, end = unknown[0].start, unknown[-1].end
+            return
+        family = any(word.key in self._family for word in unknown)
         if len(unknown) > 1:
-            return Name(start, end, SINGLE if any(word.key in self._family for word in unknown) else LIKELY)
-        known = telling[0].key in self._family or _spoken_of(text, telling)
-        return Name(start, end, LIKELY if known else GUESS)
+            score = SINGLE if family else LIKELY
+        else:
+            score = LIKELY if family or _spoken_of(text, telling) else GUESS
+        yield Name(unknown[0].start, unknown[-1].end, score)
 
     def _end(self, run: list[Word], begun: int) -> int:
         """Where the name ends whose first ``begun`` words are the run's first: family names and unknown words go on."""

@@ -11,6 +11,8 @@ NAMES = {
     "a given name and an unknown word": ("about Maria Quux", False, ["Maria Quux"], FULL),
     "initials and particles": ("by Juan B. de la Cruz", False, ["Juan B. de la Cruz"], FULL),
     "initials": ("by Robert J.R. Downing", False, ["Robert J.R. Downing"], FULL),
+    "nothing between two": ("Priya Redis John Smith", False, ["Priya", "John Smith"], None),
+    "many in a row": ("Ana Diaz Eva Ruiz Ivan Petrov", False, ["Ana Diaz Eva Ruiz", "Ivan Petrov"], FULL),
     "a title": ("met Dr. Quux", False, ["Quux"], FULL),
     "capitals throughout": ("SIGNED: JOHN SMITH", False, ["JOHN SMITH"], FULL),
     "a hyphen": ("Anna-Lena Schmidt left", False, ["Anna-Lena Schmidt"], FULL),
