@@ -1,0 +1,10 @@
+"""``scopegate policy``: one module for each command or pair of commands."""
+
+import typer
+
+from proxy.cli.policy import check, running
+
+app = typer.Typer(help="Check policy files, and see which are in force.", no_args_is_help=True)
+app.command("check")(check.check)
+app.command("status")(running.status)
+app.command("reload")(running.reload)
