@@ -54,10 +54,14 @@ class Administration:
             by_scope.setdefault(record.terms.floor or EMPTY, []).append(record)
         decisions = {scope: call.rules.authoriser.may_administer(call.caller, scope) for scope in by_scope}
         allowed = {scope: decision for scope, decision in decisions.items() if isinstance(decision, Allow)}
-        if not allowed and not _administers_somewhere(call):
+        if not allowed and (call.caller.floor or not _administers_somewhere(call)):
             await self._administer(call, "list_keys", call.caller.floor or EMPTY)
-        for scope, allow in allowed.items():
-            await self._record(call, "list_keys", scope, allow, tuple(record.id for record in by_scope[scope]))
+        await self.audit.record(
+            *(
+                call.entry("list_keys", Action.ADMINISTER, scope, Outcome.ALLOW, lines=allow.lines)
+                for scope, allow in allowed.items()
+            )
+        )
         shown = [record for scope in allowed for record in by_scope[scope]]
         return sorted(shown, key=lambda record: (record.created_at, record.id))
 
@@ -66,14 +70,14 @@ class Administration:
 
         Raises:
             NotFound: there is no such key, or the caller does not administer it.
-            Conflict: it has ended.
+            Conflict: it has ended, or was rotated before.
         """
         scope, allow = await self._administered(call, "rotate_key", key_id)
         key = Key.generate()
         await self._record(call, "rotate_key", scope, allow, (key_id, key.id))
         record = await self.keys.rotate(key_id, key, overlap, call.now)
         if record is None:
-            raise Conflict("this key has ended; issue a new one")
+            raise Conflict("this key has ended or was rotated before; rotate its successor, or issue a new one")
         return key, record
 
     async def revoke_key(self, call: Call, key_id: str) -> None:

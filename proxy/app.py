@@ -6,11 +6,9 @@ import asyncio
 import contextlib
 import os
 import secrets
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -53,6 +51,11 @@ MEMORIES_FOLDER = "memories"
 _MASTER_KEY_BYTES = 32
 
 
+def make_detector() -> Detector:
+    """Presidio, twice: a text made to be slow can hold one engine up to the deadline; the other goes on."""
+    return PresidioDetector(engines=2)
+
+
 def make_embedder(settings: EmbedderSettings) -> Embedder:
     """The embedder that ``gateway.yaml`` names."""
     return HashingEmbedder() if settings.provider == "hashing" else WordLlamaEmbedder()
@@ -67,8 +70,7 @@ async def open_store(folder: Path, config: GatewayConfig) -> MemoryStore:
 class Parts:
     """How the exchangeable parts are made. Tests put their own in place of one or the other."""
 
-    # A text made to be slow can hold one engine up to the deadline; the other goes on.
-    detector: Callable[[], Detector] = partial(PresidioDetector, engines=2)
+    detector: Callable[[], Detector] = make_detector
     store: Callable[[Path, GatewayConfig], Awaitable[MemoryStore]] = open_store
     clock: Clock = utc_now
 
@@ -113,8 +115,7 @@ async def open_app(settings: Settings, parts: Parts | None = None) -> AsyncItera
         keys = KeyRing(database)
         metrics = Metrics()
         endpoints = Endpoints(gateway, Review(entrance, holds, audit), Administration(keys, policies, audit), metrics)
-        attempts = IdempotencyBook(database, run=uuid.uuid4().hex)
-        entry = Entry(keys, policies, attempts, parts.clock, RateLimiter())
+        entry = Entry(keys, policies, IdempotencyBook(database), parts.clock, RateLimiter())
         document = openapi(operations(endpoints), version("scopegate"))
         checks = {"store": store.check, "gate": gate.check, "audit": audit.check}
         operators = OperatorPaths(checks, policies, metrics, document)

@@ -34,6 +34,11 @@ class DatabaseError(Exception):
     """The database cannot be used; the message says why and what to do, and holds no row's content."""
 
 
+def microseconds(moment: datetime) -> int:
+    """``moment`` as it stands in a column: microseconds since 1970."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
 class Moment(sa.types.TypeDecorator[datetime]):
     """An aware datetime, kept as microseconds since 1970 so that every database orders it alike."""
 
@@ -42,7 +47,7 @@ class Moment(sa.types.TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
         """To microseconds."""
-        return None if value is None else (value - _EPOCH) // timedelta(microseconds=1)
+        return None if value is None else microseconds(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
         """From microseconds."""
@@ -68,13 +73,21 @@ class Database:
         sa.event.listen(engine, "connect", _prepare)
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # Before SQLite writes: the log that it keeps beside the file gets the file's rights.
+            path.touch(mode=0o600)
+            path.chmod(0o600)
             with engine.begin() as connection:
+                # Two processes may open a new folder at once; one makes the tables, the other waits.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
                 METADATA.create_all(connection)
                 _check_version(connection, path)
-            path.chmod(0o600)
         except (sa.exc.SQLAlchemyError, OSError) as error:
+            engine.dispose()
             reason = error.orig if isinstance(error, sa.exc.DBAPIError) else error
             raise DatabaseError(f"cannot open {path}: {reason}") from None
+        except DatabaseError:
+            engine.dispose()
+            raise
         return cls(engine)
 
     async def run(self, work: Callable[[sa.Connection], Result]) -> Result:
@@ -104,7 +117,9 @@ class Database:
 def _prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
     cursor = connection.cursor()
     # FULL: a committed audit entry or key must survive a power cut, not only the death of the process.
-    for pragma in (f"busy_timeout = {_BUSY_TIMEOUT_MS}", "journal_mode = WAL", "synchronous = FULL"):
+    # secure_delete: a rejected text is overwritten, not only let go of.
+    pragmas = (f"busy_timeout = {_BUSY_TIMEOUT_MS}", "journal_mode = WAL", "synchronous = FULL", "secure_delete = ON")
+    for pragma in pragmas:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

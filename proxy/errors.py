@@ -169,7 +169,9 @@ class RateLimited(GatewayError):
         return {"Retry-After": str(self.retry_after_s)}
 
 
-class _Unavailable(GatewayError):
+class Unavailable(GatewayError):
+    """A part that the request needs does not answer. Trying again later may succeed."""
+
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
     @property
@@ -178,21 +180,21 @@ class _Unavailable(GatewayError):
         return {"Retry-After": "1"}
 
 
-class GateUnavailable(_Unavailable):
+class GateUnavailable(Unavailable):
     """The publish gate could not judge the text. Nothing was stored."""
 
     code = "gate-unavailable"
     title = "The publish gate is unavailable"
 
 
-class StoreUnavailable(_Unavailable):
+class StoreUnavailable(Unavailable):
     """The store did not answer."""
 
     code = "store-unavailable"
     title = "The store is unavailable"
 
 
-class AuditUnavailable(_Unavailable):
+class AuditUnavailable(Unavailable):
     """The audit log cannot be written, so nothing is done."""
 
     code = "audit-unavailable"

@@ -217,8 +217,7 @@ class Gateway:
         action = Action.WRITE if isinstance(read, Deny) else Action.READ
         lines = tuple(line for allow in (read, write) if isinstance(allow, Allow) for line in allow.lines)
         await self._record(call, "open_session", action, scope, tuple(dict.fromkeys(lines)), (session.id,))
-        await self.sessions.open(session)
-        return session
+        return await self.sessions.open(session)
 
     async def close_session(self, call: Call, session_id: str) -> None:
         """End a session for every later call.
@@ -233,9 +232,11 @@ class Gateway:
         await self.sessions.close(session_id, call.now)
 
     async def _entrant(self, call: Call, submission: Submission) -> Entrant:
+        # Before anything can be refused: in a repeated batch, each submission must get the id that it had at first.
+        memory_id = call.ids.next()
         scope = await self._resolve(call, "remember", Action.WRITE, submission.where)
         return Entrant(
-            id=call.ids.next(),
+            id=memory_id,
             write=await self._writable(call, "remember", scope),
             draft=submission.draft,
             category=submission.category,

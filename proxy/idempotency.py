@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from proxy.database import METADATA, Database, Moment
+from proxy.database import METADATA, Database, DatabaseError, Moment
 from proxy.errors import Conflict
 
 KEPT_FOR = timedelta(hours=24)
@@ -19,7 +20,6 @@ _ANSWERS = sa.Table(
     sa.Column("slot", sa.String(64), primary_key=True),
     sa.Column("body_hash", sa.String(64), nullable=False),
     sa.Column("started_at", Moment, nullable=False, index=True),
-    sa.Column("run", sa.String(36), nullable=False),
     sa.Column("status", sa.Integer),
     sa.Column("answer", sa.LargeBinary),
 )
@@ -46,10 +46,10 @@ class Attempt:
 class IdempotencyBook:
     """The answers of one gateway, kept for 24 hours."""
 
-    def __init__(self, database: Database, run: str) -> None:
-        """``run`` is unique to this start of the gateway: attempts of an earlier run died with it."""
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._run = run
+        # In memory only: what ran when the gateway died runs no more, and needs nobody to say so.
+        self._running: set[str] = set()
 
     async def begin(self, principal: str, route: str, key: str, body: bytes, now: datetime) -> Attempt:
         """Claim the key for this write, or find the answer that it already got.
@@ -59,32 +59,55 @@ class IdempotencyBook:
         """
         slot = hashlib.sha256(f"{principal}\n{route}\n{key}".encode()).hexdigest()
         body_hash = hashlib.sha256(body).hexdigest()
-        return await self._database.run(lambda connection: self._begin(connection, slot, body_hash, now))
+        if slot in self._running:
+            raise Conflict("a request with this Idempotency-Key is still running")
+        self._running.add(slot)
+        attempt = None
+        try:
+            attempt = await self._database.run(lambda connection: _begin(connection, slot, body_hash, now))
+        finally:
+            if attempt is None or attempt.answer is not None:
+                self._running.discard(slot)
+        return attempt
 
     async def finish(self, attempt: Attempt, answer: Answer) -> None:
-        """Keep the answer for later attempts."""
+        """Keep the answer for later attempts.
+
+        Raises:
+            DatabaseError: it could not be kept. The key is free: a retry runs again, under the same ids.
+        """
         kept = sa.update(_ANSWERS).where(_ANSWERS.c.slot == attempt.slot)
-        await self._database.run(
-            lambda connection: connection.execute(kept.values(status=answer.status, answer=answer.body))
-        )
+        try:
+            await self._database.run(
+                lambda connection: connection.execute(kept.values(status=answer.status, answer=answer.body))
+            )
+        finally:
+            self._running.discard(attempt.slot)
 
-    async def abandon(self, attempt: Attempt) -> None:
-        """Free the key after a refusal. What may have been half done is finished by a retry under the same ids."""
-        freed = sa.update(_ANSWERS).where(_ANSWERS.c.slot == attempt.slot).values(run="")
-        await self._database.run(lambda connection: connection.execute(freed))
+    async def abandon(self, attempt: Attempt, *, nothing_done: bool) -> None:
+        """Free the key after a failure.
 
-    def _begin(self, connection: sa.Connection, slot: str, body_hash: str, now: datetime) -> Attempt:
-        connection.execute(sa.delete(_ANSWERS).where(_ANSWERS.c.started_at < now - KEPT_FOR))
-        row = connection.execute(sa.select(_ANSWERS).where(_ANSWERS.c.slot == slot)).first()
-        if row is None:
-            entry = {"slot": slot, "body_hash": body_hash, "started_at": now, "run": self._run}
-            connection.execute(sa.insert(_ANSWERS).values(**entry))
-            return Attempt(slot, now)
-        if row.body_hash != body_hash:
-            raise Conflict("this Idempotency-Key was used with another body")
-        if row.status is not None:
-            return Attempt(slot, row.started_at, Answer(row.status, row.answer), repeated=True)
-        if row.run == self._run:
-            raise Conflict("a request with this Idempotency-Key is still running")
-        connection.execute(sa.update(_ANSWERS).where(_ANSWERS.c.slot == slot).values(run=self._run))
-        return Attempt(slot, row.started_at, repeated=True)
+        With ``nothing_done`` another body may follow under the same key. Otherwise, or when an earlier attempt may have
+        done something, only the same body may, and finishes under the same ids what was half done.
+        """
+        forgotten = sa.delete(_ANSWERS).where(_ANSWERS.c.slot == attempt.slot)
+        try:
+            if nothing_done and not attempt.repeated:
+                # Kept where it cannot be deleted: then only the same body may follow, which is always safe.
+                with contextlib.suppress(DatabaseError):
+                    await self._database.run(lambda connection: connection.execute(forgotten))
+        finally:
+            self._running.discard(attempt.slot)
+
+
+def _begin(connection: sa.Connection, slot: str, body_hash: str, now: datetime) -> Attempt:
+    connection.execute(sa.delete(_ANSWERS).where(_ANSWERS.c.started_at < now - KEPT_FOR))
+    row = connection.execute(sa.select(_ANSWERS).where(_ANSWERS.c.slot == slot)).first()
+    if row is None:
+        connection.execute(sa.insert(_ANSWERS).values(slot=slot, body_hash=body_hash, started_at=now))
+        return Attempt(slot, now)
+    if row.body_hash != body_hash:
+        raise Conflict("this Idempotency-Key was used with another body")
+    if row.status is not None:
+        return Attempt(slot, row.started_at, Answer(row.status, row.answer), repeated=True)
+    return Attempt(slot, row.started_at, repeated=True)

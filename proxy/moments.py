@@ -19,7 +19,8 @@ def utc_now() -> datetime:
 
 def moment_text(moment: datetime) -> str:
     """RFC 3339 in UTC with microseconds, so that text order is time order."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Not strftime, whose %Y writes the year 800 with three digits on some systems.
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_duration(text: str) -> timedelta:

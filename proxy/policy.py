@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from collections.abc import Callable, Collection, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +16,7 @@ import structlog
 import watchfiles
 
 from proxy.authorise.authoriser import Authoriser
-from proxy.authorise.policyset import load_policy_set
+from proxy.authorise.policyset import MODEL_FILE, POLICY_FILE, load_policy_set
 from proxy.errors import PolicyError, Problem
 from proxy.inspection.rules import PiiRules, read_pii_rules
 from proxy.moments import Clock
@@ -25,6 +27,7 @@ PII_FILE = "pii.yaml"
 _VERSION_CHARS = 12
 _DEBOUNCE_MS = 200
 _STEP_MS = 20
+_LOOK_AGAIN_S = 1.0
 _log = structlog.get_logger("scopegate.policy")
 
 Value = TypeVar("Value")
@@ -62,7 +65,9 @@ def load_policies(folder: Path, supported_entities: Collection[str], now: dateti
         PolicyError: the problems of all files at once.
     """
     gathered = _Gathered()
-    config_text = gathered.take(lambda: read_text(folder / GATEWAY_FILE)) if (folder / GATEWAY_FILE).exists() else ""
+    # May be absent; a link that leads nowhere is not absent.
+    configured = os.path.lexists(folder / GATEWAY_FILE)
+    config_text = gathered.take(lambda: read_text(folder / GATEWAY_FILE)) if configured else ""
     config = gathered.take(lambda: read_gateway_config(config_text or ""))
     order = config.dimensions if config else ()
     policy = gathered.take(lambda: load_policy_set(folder, dimension_order=order))
@@ -70,7 +75,7 @@ def load_policies(folder: Path, supported_entities: Collection[str], now: dateti
     pii = None if pii_text is None else gathered.take(lambda: read_pii_rules(pii_text, PII_FILE, supported_entities))
     if gathered.problems or config is None or policy is None or pii is None or pii_text is None:
         raise PolicyError(gathered.problems)
-    texts = {GATEWAY_FILE: config_text or "", PII_FILE: pii_text}
+    texts = {PII_FILE: pii_text} | ({GATEWAY_FILE: config_text or ""} if configured else {})
     digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
     return PoliciesInForce(Authoriser(policy), pii, config, {**policy.files, **digests}, now)
 
@@ -102,6 +107,7 @@ class PolicyFolder:
         self._supported = supported_entities
         self._clock = clock
         self._changing = asyncio.Lock()
+        self._seen = _stamp(folder)
         self.in_force = load_policies(folder, supported_entities, clock())
         self.refused: Refusal | None = None
 
@@ -113,8 +119,11 @@ class PolicyFolder:
         """
         async with self._changing:
             now = self._clock()
+            # Noted before the files are read: what changes while they are read is then read again.
+            self._seen = _stamp(self.folder)
             try:
                 loaded = await asyncio.to_thread(load_policies, self.folder, self._supported, now)
+                _refuse_gone(self.in_force, loaded)
             except PolicyError as error:
                 self.refused = Refusal(now, tuple(error.problems))
                 _log.error("policy refused", problems=[str(problem) for problem in error.problems])
@@ -126,11 +135,71 @@ class PolicyFolder:
             return self.in_force
 
     async def watch(self) -> None:
-        """Reload whenever a file of the folder changes, until cancelled."""
-        async for _ in watchfiles.awatch(self.folder, debounce=_DEBOUNCE_MS, step=_STEP_MS, recursive=False):
+        """Reload whenever a file of the folder changes, or the folder is replaced, until cancelled.
+
+        Also looks at the files every second, for changes that the file system did not tell of.
+        """
+        while True:
             try:
-                await self.reload()
-            except PolicyError:
-                continue
-            except Exception as error:  # noqa: BLE001 - the watch goes on: the next change may mend it
-                _log.error("policy reload failed", error=type(error).__name__)
+                await self._watch_until_replaced()
+            except Exception as error:  # noqa: BLE001 - the watch goes on: the folder may come back
+                _log.warning("policy folder cannot be watched", error=type(error).__name__)
+            await asyncio.sleep(_LOOK_AGAIN_S)
+            await self._take_changes()
+
+    async def _watch_until_replaced(self) -> None:
+        folder = _identity(self.folder)
+        if folder is None:
+            return
+        looks = watchfiles.awatch(
+            self.folder,
+            debounce=_DEBOUNCE_MS,
+            step=_STEP_MS,
+            rust_timeout=int(_LOOK_AGAIN_S * 1000),
+            yield_on_timeout=True,
+            recursive=False,
+        )
+        async with aclosing(looks):
+            async for told in looks:
+                await self._take_changes(told=bool(told))
+                if _identity(self.folder) != folder:
+                    return
+
+    async def _take_changes(self, *, told: bool = False) -> None:
+        if not told and _stamp(self.folder) == self._seen:
+            return
+        try:
+            await self.reload()
+        except PolicyError:
+            return
+        except Exception as error:  # noqa: BLE001 - the watch goes on: the next change may mend it
+            _log.error("policy reload failed", error=type(error).__name__)
+
+
+def _refuse_gone(before: PoliciesInForce, after: PoliciesInForce) -> None:
+    """Between an editor's removing a file and its writing the new one, the defaults must not come into force."""
+    gone = sorted(before.files.keys() - after.files.keys())
+    if gone:
+        reason = "was in force and is gone; leave an empty file to return to the defaults"
+        raise PolicyError([Problem(name, 0, 0, reason) for name in gone])
+
+
+def _stamp(folder: Path) -> tuple[tuple[int, ...] | None, ...]:
+    """Tells one state of the files from another without reading them."""
+    stamps: list[tuple[int, ...] | None] = [_identity(folder)]
+    for name in (MODEL_FILE, POLICY_FILE, PII_FILE, GATEWAY_FILE):
+        try:
+            found = (folder / name).stat()
+        except OSError:
+            stamps.append(None)
+        else:
+            stamps.append((found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
+    return tuple(stamps)
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -45,9 +45,28 @@ class SessionBook:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def open(self, session: Session) -> None:
-        """Enter a new session."""
-        entry = sa.insert(_SESSIONS).values(
+    async def open(self, session: Session) -> Session:
+        """Enter a new session. One with its id, from an earlier attempt, is left as it is and returned instead."""
+        return await self._database.run(lambda connection: _open(connection, session))
+
+    async def find(self, session_id: str, principal: str) -> Session | None:
+        """The session, if ``principal`` opened it; open, closed or expired."""
+        found = sa.select(_SESSIONS).where(_SESSIONS.c.id == session_id, _SESSIONS.c.principal == principal)
+        row = await self._database.run(lambda connection: connection.execute(found).first())
+        return _session(row) if row else None
+
+    async def close(self, session_id: str, now: datetime) -> None:
+        """End a session for every later call."""
+        ended = sa.update(_SESSIONS).where(_SESSIONS.c.id == session_id).values(closed_at=now)
+        await self._database.run(lambda connection: connection.execute(ended))
+
+
+def _open(connection: sa.Connection, session: Session) -> Session:
+    earlier = connection.execute(sa.select(_SESSIONS).where(_SESSIONS.c.id == session.id)).first()
+    if earlier is not None:
+        return _session(earlier)
+    connection.execute(
+        sa.insert(_SESSIONS).values(
             id=session.id,
             principal=session.principal,
             scope=session.scope.path(),
@@ -55,25 +74,17 @@ class SessionBook:
             created_at=session.created_at,
             expires_at=session.expires_at,
         )
-        await self._database.run(lambda connection: connection.execute(entry))
+    )
+    return session
 
-    async def find(self, session_id: str, principal: str) -> Session | None:
-        """The session, if ``principal`` opened it; open, closed or expired."""
-        found = sa.select(_SESSIONS).where(_SESSIONS.c.id == session_id, _SESSIONS.c.principal == principal)
-        row = await self._database.run(lambda connection: connection.execute(found).first())
-        if row is None:
-            return None
-        return Session(
-            id=row.id,
-            principal=row.principal,
-            scope=Scope.parse(row.scope),
-            metadata=json.loads(row.metadata),
-            created_at=row.created_at,
-            expires_at=row.expires_at,
-            closed_at=row.closed_at,
-        )
 
-    async def close(self, session_id: str, now: datetime) -> None:
-        """End a session for every later call."""
-        ended = sa.update(_SESSIONS).where(_SESSIONS.c.id == session_id).values(closed_at=now)
-        await self._database.run(lambda connection: connection.execute(ended))
+def _session(row: sa.Row[tuple[object, ...]]) -> Session:
+    return Session(
+        id=row.id,
+        principal=row.principal,
+        scope=Scope.parse(row.scope),
+        metadata=json.loads(row.metadata),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        closed_at=row.closed_at,
+    )

@@ -42,7 +42,7 @@ class GateSettings(_Section):
 class SessionSettings(_Section):
     """How long a session lives."""
 
-    lifetime_s: _Positive = 24 * 3600
+    lifetime_s: Annotated[int, Field(gt=0, le=366 * 24 * 3600)] = 24 * 3600
 
 
 class EmbedderSettings(_Section):

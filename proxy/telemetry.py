@@ -9,6 +9,8 @@ from typing import Literal
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from proxy.errors import BlockedByPublishGate, GatewayError
+
 LogFormat = Literal["json", "text"]
 
 _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -43,6 +45,12 @@ class Metrics:
             "When the policies in force were loaded",
             registry=self._registry,
         )
+
+    def refused(self, refusal: GatewayError) -> None:
+        """Count a refusal; one by the publish gate is a verdict as well."""
+        self.refusals.labels(refusal.code).inc()
+        if isinstance(refusal, BlockedByPublishGate):
+            self.verdicts.labels("block").inc()
 
     def text(self) -> bytes:
         """All metrics in Prometheus' text format."""

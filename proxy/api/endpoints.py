@@ -14,7 +14,7 @@ from proxy.api import answers, wire
 from proxy.api.middleware import problem_document
 from proxy.call import Call
 from proxy.entrance import HeldBack, Result
-from proxy.errors import GatewayError, NotFound
+from proxy.errors import GatewayError, NotFound, Unavailable
 from proxy.gateway import Gateway
 from proxy.identity import is_id
 from proxy.prompt import format_hits
@@ -63,6 +63,7 @@ class Endpoints:
         """Remember up to 1,000 memories; one result each."""
         body = await wire.read_body(request, wire.RememberMany)
         outcomes = await self.gateway.remember_many(call, [item.submission() for item in body.memories])
+        request.state.unfinished = any(isinstance(outcome, Unavailable) for outcome in outcomes)
         return JSONResponse({"results": [self._outcome(request, call, outcome) for outcome in outcomes]})
 
     async def list_memories(self, request: Request, call: Call) -> Response:
@@ -160,6 +161,7 @@ class Endpoints:
 
     def _outcome(self, request: Request, call: Call, outcome: Result | GatewayError) -> dict[str, object]:
         if isinstance(outcome, GatewayError):
+            self.metrics.refused(outcome)
             return {"status": "refused", "problem": problem_document(outcome, call.request_id, request.url.path)}
         return self._result(call, outcome)
 

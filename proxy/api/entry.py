@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from starlette.responses import Response
 from proxy.api.ratelimit import RateLimiter
 from proxy.authenticate.keyring import KeyRing
 from proxy.call import Call
-from proxy.errors import Invalid
+from proxy.database import DatabaseError
+from proxy.errors import GatewayError, Invalid
 from proxy.idempotency import Answer, Attempt, IdempotencyBook
 from proxy.identity import FreshIds, RepeatableIds
 from proxy.moments import Clock
@@ -71,17 +73,24 @@ class Entry:
         again = Call(call.caller, call.request_id, call.now, call.rules, ids, attempt.repeated)
         try:
             response = await endpoint(request, again)
-        except BaseException:
-            await self.attempts.abandon(attempt)
+        except BaseException as error:
+            refused = isinstance(error, GatewayError) and error.status < HTTPStatus.INTERNAL_SERVER_ERROR
+            await self.attempts.abandon(attempt, nothing_done=refused)
             raise
-        await self.attempts.finish(attempt, Answer(response.status_code, bytes(response.body)))
+        if getattr(request.state, "unfinished", False):
+            await self.attempts.abandon(attempt, nothing_done=False)
+            return response
+        # Done is done: where its answer cannot be kept, a retry runs again under the same ids and stores nothing twice.
+        with contextlib.suppress(DatabaseError):
+            await self.attempts.finish(attempt, Answer(response.status_code, bytes(response.body)))
         return response
 
     async def _call(self, request: Request) -> Call:
         now = self.clock()
         # Taken once: the whole request is judged by these rules, whatever is loaded meanwhile.
         rules = self.policies.in_force
-        bearer = _BEARER.fullmatch(request.headers.get("Authorization", ""))
+        # Joined as RFC 9110 has it: of two keys in one request, none is taken.
+        bearer = _BEARER.fullmatch(", ".join(request.headers.getlist("Authorization")))
         caller = await self.keys.authenticate(bearer[1] if bearer else None, now)
         call = Call(caller, request.state.request_id, now, rules, FreshIds())
         request.state.call = call

@@ -13,6 +13,7 @@ from http import HTTPStatus
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -71,7 +72,7 @@ class RequestBoundary:
             await self.app(scope, _Limited(receive, scope, self.body_max_bytes()), answer.send)
         except Exception as error:
             refusal = _as_refusal(error, scope, answer.request_id)
-            self.metrics.refusals.labels(refusal.code).inc()
+            self.metrics.refused(refusal)
             if answer.begun:
                 raise
             path = scope["path"].encode("ascii", "replace").decode()
@@ -83,9 +84,11 @@ class RequestBoundary:
             self._observe(scope, answer, time.perf_counter() - started)
 
     def _observe(self, scope: Scope, answer: _Answer, duration_s: float) -> None:
-        route = getattr(scope.get("route"), "path", _NO_ROUTE)
-        # A method may be any word that a client makes up; only those of a route make a label.
-        method = scope["method"] if route != _NO_ROUTE else "any"
+        matched = scope.get("route")
+        route = matched.path if isinstance(matched, Route) else _NO_ROUTE
+        # A method may be any word that a client makes up; only those of the route make a label.
+        known = isinstance(matched, Route) and scope["method"] in (matched.methods or ())
+        method = scope["method"] if known else "any"
         self.metrics.requests.labels(method, route, str(answer.status)).inc()
         self.metrics.duration_s.labels(method, route).observe(duration_s)
         call = scope["state"].get("call")
@@ -162,7 +165,7 @@ def _as_refusal(error: Exception, scope: Scope, request_id: str) -> GatewayError
             return NotFound("no such path; /openapi.json lists them all")
         case HTTPException(status_code=HTTPStatus.METHOD_NOT_ALLOWED):
             return MethodNotAllowed(_methods(scope))
-        case HTTPException():
+        case HTTPException() | ClientDisconnect():
             return Invalid.field("body", "could not be read")
         case DatabaseError():
             return StoreUnavailable("the gateway's own records are unavailable; try again later")

@@ -75,7 +75,8 @@ def _operation(operation: Operation) -> dict[str, JSON]:
     }
     if operation.body is not None:
         schema: JSON = {"$ref": _REF.format(model=operation.body.__name__)}
-        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        required = any(field.is_required() for field in operation.body.model_fields.values())
+        described["requestBody"] = {"required": required, "content": {"application/json": {"schema": schema}}}
     return described
 
 

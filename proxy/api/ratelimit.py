@@ -33,7 +33,7 @@ class RateLimiter:
         rate = per_minute / _SECONDS_A_MINUTE
         passed_s = max(0.0, (now - bucket.filled_at).total_seconds())
         bucket.tokens = min(float(per_minute), bucket.tokens + passed_s * rate)
-        bucket.filled_at = now
+        bucket.filled_at = max(now, bucket.filled_at)
         if bucket.tokens < 1:
             raise RateLimited(math.ceil((1 - bucket.tokens) / rate))
         bucket.tokens -= 1

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from proxy.api import wire
 from proxy.api.endpoints import Endpoints
 from proxy.api.entry import Endpoint, Entry, Handler
+from proxy.call import Call
 
 _OK, _CREATED, _ACCEPTED, _EMPTY = HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT
 
@@ -34,8 +37,20 @@ class Operation:
 
     def route(self, entry: Entry) -> Route:
         """The operation as the router takes it."""
-        handler: Handler = entry.writing(self.endpoint) if self.writes else entry.keyed(self.endpoint)
+        handler: Handler = entry.writing(self._exactly) if self.writes else entry.keyed(self._exactly)
         return Route(self.path, handler, methods=[self.method], name=self.name)
+
+    async def _exactly(self, request: Request, call: Call) -> Response:
+        """The endpoint, for a request that brings nothing which it would pass over: ``?purge=true`` is no wish to drop.
+
+        Raises:
+            Invalid: there are parameters or a body where none are read.
+        """
+        if self.query is None:
+            wire.read_query(request, wire.Nothing)
+        if self.body is None:
+            await wire.read_body(request, wire.Nothing)
+        return await self.endpoint(request, call)
 
 
 def operations(on: Endpoints) -> Sequence[Operation]:

@@ -1,14 +1,16 @@
-"""JSON that means one thing: no key twice, no NaN, no NUL, no lone surrogate, no bottomless nesting."""
+"""JSON that means one thing: no key twice, no NaN or infinity, no NUL, no lone surrogate, no bottomless nesting."""
 
 from __future__ import annotations
 
 import json
+import math
 from typing import NoReturn
 
 from proxy.errors import FieldProblem, Invalid
 from store.memory import JSON
 
 _MAX_DEPTH = 32
+_MAX_DIGITS = 400
 
 
 def read_json(body: bytes, field: str = "body") -> JSON:
@@ -18,7 +20,8 @@ def read_json(body: bytes, field: str = "body") -> JSON:
         Invalid: it is not JSON in UTF-8, or not of the strict kind; names the field.
     """
     try:
-        value: JSON = json.loads(body.decode("utf-8"), object_pairs_hook=_object, parse_constant=_constant)
+        text = body.decode("utf-8")
+        value: JSON = json.loads(text, object_pairs_hook=_object, parse_int=_integer, parse_constant=_constant)
     except UnicodeDecodeError as error:
         raise Invalid.field(field, f"is not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
@@ -27,7 +30,7 @@ def read_json(body: bytes, field: str = "body") -> JSON:
         reason = "is nested too deep" if isinstance(error, RecursionError) else f"is not strict JSON: {error}"
         raise Invalid.field(field, reason) from None
     problems: list[FieldProblem] = []
-    _look(value, "", problems, 0)
+    _look(value, "" if field == "body" else field, problems, 0)
     if problems:
         raise Invalid(problems[:10])
     return value
@@ -44,16 +47,25 @@ def _object(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
     return read
 
 
+def _integer(digits: str) -> int:
+    if len(digits) > _MAX_DIGITS:
+        raise ValueError(f"a number has more than {_MAX_DIGITS} digits")
+    return int(digits)
+
+
 def _constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
 
 
 def _look(value: JSON, path: str, problems: list[FieldProblem], depth: int) -> None:
-    """Note every string under ``value`` that no store could keep as it is."""
+    """Note every string and number under ``value`` that no store could keep as it is."""
     if depth > _MAX_DEPTH:
         problems.append(FieldProblem(path or "body", f"is nested more than {_MAX_DEPTH} deep"))
     elif isinstance(value, str):
         _look_at_text(value, path or "body", problems)
+    elif isinstance(value, float) and not math.isfinite(value):
+        # 1e400 is well-formed JSON, but no number of this machine's: kept as infinity, no answer could spell it again.
+        problems.append(FieldProblem(path or "body", "is a number out of range"))
     elif isinstance(value, list):
         for position, item in enumerate(value):
             _look(item, f"{path}[{position}]", problems, depth + 1)

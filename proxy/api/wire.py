@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Self, TypeVar
@@ -19,9 +20,11 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 
 from proxy.api.strictjson import read_json
+from proxy.audit.entry import Outcome
 from proxy.audit.log import AuditQuery
 from proxy.authenticate.keyring import KeyTerms
 from proxy.authorise.decision import Action
@@ -42,6 +45,10 @@ MAX_QUERY_CHARS = 8_192
 MAX_NOTE_CHARS = 500
 MAX_FILTER_KEYS = 8
 _MAX_SECONDS = 10 * 366 * 24 * 3600
+_MAX_SEQUENCE = (1 << 63) - 1
+_MAX_PROBLEMS = 50
+_ONE_PLACE = "one_place"
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def _scope(value: object) -> Scope:
@@ -67,10 +74,23 @@ def _utc(value: datetime) -> datetime:
         raise ValueError("is out of range") from None
 
 
-def _no_number(value: object) -> object:
-    if not isinstance(value, str | datetime):
-        raise ValueError("must be an RFC 3339 time such as 2026-11-22T10:00:00Z")  # noqa: TRY004 - as above
+def _rfc_3339(value: object) -> object:
+    # Pydantic alone would take "1700000000" for a time, and a date with any separator.
+    if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
+        raise ValueError("must be an RFC 3339 time with an offset, such as 2026-11-22T10:00:00Z")
     return value
+
+
+def _scalar(value: object) -> object:
+    if isinstance(value, list | dict):
+        raise ValueError("must be a string, a number, a boolean or null")  # noqa: TRY004 - as above
+    return value
+
+
+def _each_once(ids: list[str]) -> list[str]:
+    if len(set(ids)) < len(ids):
+        raise ValueError("an id is given twice")
+    return ids
 
 
 def _json_object(value: object) -> object:
@@ -88,9 +108,12 @@ _PRINCIPAL_SCHEMA = {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,31}:", "exa
 ScopeField = Annotated[Scope, PlainValidator(_scope), WithJsonSchema(_SCOPE_SCHEMA)]
 PrincipalField = Annotated[Principal, PlainValidator(_principal), WithJsonSchema(_PRINCIPAL_SCHEMA)]
 IdField = Annotated[str, AfterValidator(_memory_id)]
-MomentField = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_no_number), AfterValidator(_utc)]
+MomentField = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_rfc_3339), AfterValidator(_utc)]
 CategoryField = Annotated[Category, Field(strict=False)]
 DirectionField = Annotated[Direction, Field(strict=False)]
+ScalarField = Annotated[
+    Scalar, PlainValidator(_scalar), WithJsonSchema({"type": ["string", "number", "boolean", "null"]})
+]
 NumberInQuery = Field(strict=False)
 
 
@@ -98,6 +121,10 @@ class Body(BaseModel):
     """What a client sends: unknown fields are refused, types are not bent."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Nothing(Body):
+    """What is left to send where an operation reads no body, or no parameters."""
 
 
 Read = TypeVar("Read", bound=Body)
@@ -110,7 +137,7 @@ class _Placed(Body):
     @model_validator(mode="after")
     def _one_place(self) -> Self:
         if (self.scope is None) == (self.session_id is None):
-            raise ValueError("give either scope or session_id")
+            raise PydanticCustomError(_ONE_PLACE, "give either scope or session_id")
         return self
 
     @property
@@ -155,7 +182,7 @@ class _Looking(_Placed):
         return Look(self.where, selection, self.direction)
 
 
-_Filter = Annotated[dict[str, bool | int | float | str | None], Field(max_length=MAX_FILTER_KEYS)]
+_Filter = Annotated[dict[str, ScalarField], Field(max_length=MAX_FILTER_KEYS)]
 
 
 class Recall(_Looking):
@@ -185,16 +212,10 @@ class ListMemories(_Looking):
 class Publish(Body):
     """``POST /v1/publish``."""
 
-    memory_ids: Annotated[list[IdField], Field(min_length=1, max_length=MAX_PUBLISHED)]
+    memory_ids: Annotated[list[IdField], Field(min_length=1, max_length=MAX_PUBLISHED), AfterValidator(_each_once)]
     to: ScopeField
     content: str | None = None
     metadata: dict[str, JsonValue] | None = None
-
-    @model_validator(mode="after")
-    def _each_once(self) -> Self:
-        if len(set(self.memory_ids)) < len(self.memory_ids):
-            raise ValueError("memory_ids: an id is given twice")
-        return self
 
     def publication(self) -> Publication:
         """What the gateway is asked to publish."""
@@ -262,12 +283,12 @@ class ListAudit(Body):
 
     principal: PrincipalField | None = None
     operation: str | None = None
-    outcome: str | None = None
+    outcome: Annotated[Outcome, Field(strict=False)] | None = None
     request_id: str | None = None
     since: MomentField | None = None
     until: MomentField | None = None
     limit: Annotated[int, NumberInQuery, Field(ge=1, le=MAX_PAGE)] = 50
-    cursor: Annotated[int, NumberInQuery, Field(ge=1)] | None = None
+    cursor: Annotated[int, NumberInQuery, Field(ge=1, le=_MAX_SEQUENCE)] | None = None
 
     def query(self) -> AuditQuery:
         """Which entries are asked for."""
@@ -321,7 +342,7 @@ def _shaped(value: Mapping[str, object], shape: type[Read]) -> Read:
         return shape.model_validate(value)
     except ValidationError as error:
         problems = [_problem(list(found["loc"]), found["type"], found["msg"]) for found in error.errors()]
-        raise Invalid(problems) from None
+        raise Invalid(problems[:_MAX_PROBLEMS]) from None
 
 
 def _problem(loc: Sequence[int | str], kind: str, message: str) -> FieldProblem:
@@ -329,5 +350,7 @@ def _problem(loc: Sequence[int | str], kind: str, message: str) -> FieldProblem:
         message = "is not a field of this request"
     elif kind == "missing":
         message = "is required"
+    elif kind == _ONE_PLACE:
+        loc = [*loc, "scope"]
     field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
     return FieldProblem(field or "body", message.removeprefix("Value error, "))

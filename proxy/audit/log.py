@@ -13,9 +13,8 @@ from functools import partial
 import sqlalchemy as sa
 
 from proxy.audit.entry import GENESIS, Entry, link
-from proxy.database import METADATA, Database, DatabaseError, Moment
+from proxy.database import METADATA, Database, DatabaseError, Moment, microseconds
 from proxy.errors import AuditUnavailable
-from proxy.moments import moment_text
 
 _ENTRIES = sa.Table(
     "audit",
@@ -38,6 +37,8 @@ _HEAD = sa.Table(
     sa.Column("sequence", sa.BigInteger, nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),
 )
+# Takes the write lock as every entry does, and changes nothing.
+_TOUCH = sa.update(_HEAD).values(sequence=_HEAD.c.sequence)
 _INDEXED = ("at", "principal", "operation", "outcome", "request_id")
 _QUEUE_LENGTH = 4_096
 _BATCH_LENGTH = 512
@@ -93,11 +94,13 @@ class AuditLog:
         self._writer = asyncio.get_running_loop().create_task(self._write(), name="audit")
 
     async def close(self) -> None:
-        """Stop writing. Entries that nobody waits for any more are dropped: their effect never happened."""
+        """Stop writing. Entries that wait are dropped; whoever waits for them is told and does nothing."""
         if self._writer is not None:
             self._writer.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._writer
+        while not self._waiting.empty():
+            _settle([self._waiting.get_nowait()], AuditUnavailable("the audit log is closed"))
 
     async def record(self, *entries: Entry) -> None:
         """Append ``entries``, all or none; on disk when this returns.
@@ -129,9 +132,9 @@ class AuditLog:
         if self._writer is None or self._writer.done():
             raise AuditUnavailable("the audit log is closed")
         try:
-            await self._database.run(_head)
+            await self._database.run(lambda connection: connection.execute(_TOUCH))
         except DatabaseError:
-            raise AuditUnavailable("the audit log cannot be read") from None
+            raise AuditUnavailable("the audit log cannot be written") from None
 
     async def _write(self) -> None:
         while True:
@@ -141,8 +144,11 @@ class AuditLog:
             entries = [entry for waiting, _ in batch for entry in waiting]
             try:
                 await self._database.run(partial(append, entries=entries))
-            except Exception:  # noqa: BLE001 - whatever it was, every caller must learn that nothing was written
+            except BaseException as error:
+                # Whatever it was, being closed too, every caller must learn that it may do nothing.
                 _settle(batch, AuditUnavailable("the audit log could not be written; nothing was done"))
+                if not isinstance(error, Exception):
+                    raise
             else:
                 _settle(batch, None)
 
@@ -197,8 +203,11 @@ def verify(connection: sa.Connection, anchor: tuple[int, str] | None = None) -> 
     ``anchor`` is the number and hash of an entry that was noted earlier, elsewhere; the chain must still contain it,
     which also catches a log that was rewritten from some point on.
     """
+    # sqlite3 begins a transaction at the first write only. In this one, all pages and the head are of one moment: what
+    # a running gateway appends meanwhile must not look like a chain that does not agree with its head.
+    connection.exec_driver_sql("BEGIN")
     count, previous = 0, GENESIS
-    anchored = anchor is None
+    anchored = anchor in {None, (0, GENESIS)}
     for row in _walk(connection):
         count += 1
         problem = _broken(row, count, previous)
@@ -220,16 +229,18 @@ def _broken(row: sa.Row[tuple[object, ...]], expected: int, previous: str) -> st
     if row.hash != link(previous, row.sequence, row.body):
         return f"entry {expected} was changed, or one before it"
     body = json.loads(row.body)
-    shown = {name: getattr(row, name) for name in _INDEXED} | {"at": moment_text(row.at)}
-    if shown != {name: body[name] for name in _INDEXED}:
+    said = {name: body[name] for name in _INDEXED} | {"at": microseconds(datetime.fromisoformat(body["at"]))}
+    if said != {name: getattr(row, name) for name in _INDEXED}:
         return f"the searchable columns of entry {expected} were changed"
     return None
 
 
 def _walk(connection: sa.Connection) -> Iterator[sa.Row[tuple[object, ...]]]:
+    # The moment as it stands there: somebody may have put something else in its place.
+    columns = [sa.type_coerce(column, sa.BigInteger) if column is _ENTRIES.c.at else column for column in _ENTRIES.c]
     last: int | None = None
     while True:
-        statement = sa.select(_ENTRIES).order_by(_ENTRIES.c.sequence).limit(_PAGE_ROWS)
+        statement = sa.select(*columns).order_by(_ENTRIES.c.sequence).limit(_PAGE_ROWS)
         if last is not None:
             statement = statement.where(_ENTRIES.c.sequence > last)
         rows = connection.execute(statement).all()

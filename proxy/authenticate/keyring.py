@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,7 +10,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from proxy.authenticate.key import Key
-from proxy.database import METADATA, Database, Moment
+from proxy.database import METADATA, Database, DatabaseError, Moment
 from proxy.errors import Unauthenticated
 from proxy.principal import Caller, Principal
 from store.scope import Scope
@@ -89,7 +90,9 @@ class KeyRing:
         if not record.live(now):
             raise Unauthenticated
         if record.last_used_at is None or now - record.last_used_at >= _LAST_USED_STEP:
-            await self._database.run(lambda connection: _set(connection, key.id, last_used_at=now))
+            # Nice to know, no more: that the request may go on is not decided by whether this can be noted.
+            with contextlib.suppress(DatabaseError):
+                await self._database.run(lambda connection: _set(connection, key.id, last_used_at=now))
         return record.caller
 
     async def issue(self, key: Key, terms: KeyTerms, now: datetime) -> KeyRecord:
@@ -106,7 +109,10 @@ class KeyRing:
         return await self._database.run(_list)
 
     async def rotate(self, key_id: str, key: Key, overlap: timedelta, now: datetime) -> KeyRecord | None:
-        """Give ``key`` the terms of a live one, which itself ends after ``overlap``; ``None`` if it is not live."""
+        """Give ``key`` the terms of a live one, which itself ends after ``overlap``.
+
+        ``None`` if it is not live, or was rotated before.
+        """
         return await self._database.run(lambda connection: _rotate(connection, key_id, key, overlap, now))
 
     async def revoke(self, key_id: str, now: datetime) -> bool:
@@ -140,7 +146,9 @@ def _list(connection: sa.Connection) -> list[KeyRecord]:
 
 def _rotate(connection: sa.Connection, key_id: str, key: Key, overlap: timedelta, now: datetime) -> KeyRecord | None:
     row = _find(connection, key_id)
-    if row is None or not _record(row).live(now):
+    successor = connection.scalar(sa.select(_KEYS.c.id).where(_KEYS.c.replaces == key_id))
+    # Its successor has the terms that it was issued with; the key itself ends with the overlap by now.
+    if row is None or successor is not None or not _record(row).live(now):
         return None
     terms = _record(row).terms
     end = now + overlap

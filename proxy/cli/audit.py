@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -17,19 +18,31 @@ app = typer.Typer(help="Read and verify the audit log of a data folder.", no_arg
 _ANCHOR = re.compile(r"(\d{1,18}):([0-9a-f]{64})", re.ASCII)
 
 
-def _anchor(text: str) -> tuple[int, str]:
-    match = _ANCHOR.fullmatch(text)
-    if match is None:
-        raise typer.BadParameter("write NUMBER:HASH as an earlier verify printed it")
-    return int(match[1]), match[2]
+# Not a tuple: typer would ask for its parts as two words.
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """An entry of the log that was noted earlier, in another place."""
+
+    number: int
+    hash: str
+
+    @classmethod
+    def parse(cls, text: str) -> Anchor:
+        """An anchor on the command line."""
+        match = _ANCHOR.fullmatch(text)
+        if match is None:
+            raise typer.BadParameter("write NUMBER:HASH as an earlier verify printed it")
+        return cls(int(match[1]), match[2])
 
 
 @app.command("verify")
 def verify_(
     data: Data = DATA,
     anchor: Annotated[
-        tuple[int, str] | None,
-        typer.Option(parser=_anchor, metavar="NUMBER:HASH", help="An entry noted earlier, which must still be there."),
+        Anchor | None,
+        typer.Option(
+            parser=Anchor.parse, metavar="NUMBER:HASH", help="An entry noted earlier, which must still be there."
+        ),
     ] = None,
     output: Output = Format.TEXT,
 ) -> None:
@@ -38,10 +51,11 @@ def verify_(
     Note the last entry that it prints in another place: with --anchor, a later check also proves that the log was
     not rewritten as a whole.
     """
+    noted = None if anchor is None else (anchor.number, anchor.hash)
 
     async def work() -> Verification:
         async with open_records(data) as records:
-            return await records.database.run(lambda connection: verify(connection, anchor))
+            return await records.database.run(lambda connection: verify(connection, noted))
 
     found = run(work())
     last = f"{found.entries}:{found.head}"

@@ -21,7 +21,7 @@ from proxy.errors import PolicyError
 from proxy.inspection.detector import Detector
 from proxy.moments import utc_now
 from proxy.policy import load_policies
-from proxy.settings import EmbedderSettings
+from proxy.settings import GATEWAY_FILE, EmbedderSettings, read_gateway_config, read_text
 
 _MIN_PYTHON = (3, 11)
 _MIN_FREE_BYTES = 1 << 30
@@ -78,7 +78,7 @@ def _findings(data: Path, policies: Path) -> Iterator[Finding]:
     if detector is not None:
         found = detector
         yield _finding("policies", lambda: _policies(policies, found))
-    yield _finding("embedder", _embedder)
+    yield _finding("embedder", lambda: _embedder(policies))
     yield _finding("data", lambda: _data(data))
     if (data / FILE_NAME).exists():
         yield _finding("keys", lambda: asyncio.run(_keys(data)))
@@ -113,16 +113,24 @@ def _policies(folder: Path, detector: Detector) -> str:
         raise _Wrong(str(error)) from None
 
 
-def _embedder() -> str:
+def _embedder(policies: Path) -> str:
     from proxy.app import make_embedder  # noqa: PLC0415 - seconds of loading that other commands need not wait for
 
-    embedder = make_embedder(EmbedderSettings())
+    embedder = make_embedder(_embedder_settings(policies))
     embedder.embed(["a probe"])
     return f"{embedder.name}, {embedder.dimension} dimensions, offline"
 
 
+def _embedder_settings(policies: Path) -> EmbedderSettings:
+    """Those of ``gateway.yaml``; its mistakes, and that it is missing, are the business of another check."""
+    try:
+        return read_gateway_config(read_text(policies / GATEWAY_FILE)).embedder
+    except PolicyError:
+        return EmbedderSettings()
+
+
 def _data(folder: Path) -> str:
-    place = folder if folder.exists() else folder.absolute().parent
+    place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     if folder.exists() and not folder.is_dir():
         raise _Wrong(f"{folder} is not a folder")
     free = shutil.disk_usage(place).free

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -12,6 +13,8 @@ from proxy.cli.remote import Remote
 from proxy.inspection.holds import HoldState
 
 app = typer.Typer(help="Review what the publish gate held. Needs a key with review.", no_args_is_help=True)
+
+_LISTED_CHARACTERS = 100
 
 HoldId = Annotated[str, typer.Argument(metavar="ID", help="The hold's id.")]
 
@@ -30,7 +33,14 @@ def list_(
         print_json(answer)
         return
     rows = [
-        (item["id"], item["created_at"], item["submitter"], item["scope"], _kinds(item), item.get("content", ""))
+        (
+            item["id"],
+            item["created_at"],
+            item["submitter"],
+            item["scope"],
+            _kinds(item),
+            _beginning(item.get("content", "")),
+        )
         for item in answer["items"]
     ]
     print_table(("id", "since", "submitter", "scope", "found", "text"), rows, f"no {state} holds")
@@ -39,7 +49,7 @@ def list_(
 @app.command("show")
 def show(hold_id: HoldId, url: Url = URL, key: ApiKey = "", output: Output = Format.TEXT) -> None:
     """Show one hold, with its text for a reviewer."""
-    _show(Remote(url, key).call("GET", f"/v1/holds/{hold_id}"), output)
+    _show(Remote(url, key).call("GET", _path(hold_id)), output)
 
 
 @app.command("approve")
@@ -51,7 +61,7 @@ def approve(
     output: Output = Format.TEXT,
 ) -> None:
     """Let a held memory into its scope."""
-    answer = Remote(url, key).call("POST", f"/v1/holds/{hold_id}/approve", body={"redact": redact})
+    answer = Remote(url, key).call("POST", _path(hold_id, "/approve"), body={"redact": redact})
     if output is Format.JSON:
         print_json(answer)
     else:
@@ -69,7 +79,11 @@ def reject(
 ) -> None:
     """Turn a held memory away; its text is deleted."""
     body = {} if reason is None else {"reason": reason}
-    _show(Remote(url, key).call("POST", f"/v1/holds/{hold_id}/reject", body=body), output)
+    _show(Remote(url, key).call("POST", _path(hold_id, "/reject"), body=body), output)
+
+
+def _path(hold_id: str, deed: str = "") -> str:
+    return f"/v1/holds/{quote(hold_id, safe='')}{deed}"
 
 
 def _show(hold: dict[str, Any], output: Format) -> None:
@@ -77,6 +91,10 @@ def _show(hold: dict[str, Any], output: Format) -> None:
         print_json(hold)
     else:
         print_fields({**hold, "findings": _kinds(hold)})
+
+
+def _beginning(text: str) -> str:
+    return text if len(text) <= _LISTED_CHARACTERS else f"{text[:_LISTED_CHARACTERS]}…"
 
 
 def _kinds(hold: dict[str, Any]) -> str:

@@ -21,13 +21,17 @@ from store.scope import EMPTY, Scope
 app = typer.Typer(help="Issue, list, rotate and revoke keys, on the machine of the data folder.", no_args_is_help=True)
 
 _CONFIG = GatewayConfig()
+_LONGEST = timedelta(days=3660)
 
 
 def _duration(text: str) -> timedelta:
     try:
-        return parse_duration(text)
+        duration = parse_duration(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+    if duration > _LONGEST:
+        raise typer.BadParameter(f"{text!r} is more than ten years")
+    return duration
 
 
 PrincipalArgument = Annotated[

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import getpass
+import os
 import uuid
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ class Records:
             Entry(
                 at=now,
                 request_id=uuid.uuid4().hex,
-                principal=f"local:{getpass.getuser()}",
+                principal=f"local:{_operator()}",
                 key_id="",
                 operation=operation,
                 action=Action.ADMINISTER,
@@ -72,5 +73,13 @@ def run(work: Coroutine[object, object, Result]) -> Result:
     """Run a command's work; a failure is told in one line."""
     try:
         return asyncio.run(work)
-    except (DatabaseError, GatewayError) as error:
+    except (DatabaseError, GatewayError, OSError) as error:
         fail(str(error))
+
+
+def _operator() -> str:
+    """Who works here, as the system calls them. In a container the number may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid-{os.getuid()}"

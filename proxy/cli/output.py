@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NoReturn
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
 
 from proxy.errors import PolicyError
 
@@ -21,18 +21,21 @@ _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 def print_json(value: object) -> None:
     """``value`` as JSON that another program reads."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    # In ASCII, so that no text of a memory can move the cursor of a terminal, whatever its encoding.
+    typer.echo(json.dumps(value, indent=2, default=str))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
     """Rows under headings, or ``empty`` when there are none."""
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        table.add_row(*("-" if cell in {None, ""} else str(cell) for cell in row))
-    if table.row_count:
-        console.print(table)
-    else:
+    shown = [[_shown(cell) for cell in row] for row in rows]
+    if not shown:
         console.print(empty)
+        return
+    # Never cut to the width of a window: an id that is not whole is of no use.
+    widths = [max(map(cell_len, cells)) for cells in zip(columns, *shown, strict=True)]
+    for number, row in enumerate([columns, *shown]):
+        padded = (cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True))
+        console.print("  ".join(padded).rstrip(), markup=False, style="bold" if number == 0 else None)
 
 
 def print_fields(fields: Mapping[str, object]) -> None:
@@ -40,13 +43,13 @@ def print_fields(fields: Mapping[str, object]) -> None:
     width = max(map(len, fields))
     for name, value in fields.items():
         console.print(f"[bold]{name:<{width}}[/]  ", end="")
-        console.print("-" if value in {None, ""} else str(value), markup=False)
+        console.print(_shown(value), markup=False)
 
 
 def fail(message: str, code: int = EXIT_FAILED) -> NoReturn:
     """Say what went wrong, and end with ``code``."""
     _errors.print("[bold red]error[/] ", end="")
-    _errors.print(message, markup=False)
+    _errors.print("\n".join(map(_printable, message.split("\n"))), markup=False)
     raise typer.Exit(code)
 
 
@@ -56,3 +59,12 @@ def refuse_policy(error: PolicyError) -> NoReturn:
         _errors.print(str(problem), markup=False)
     count = len(error.problems)
     fail(f"the policy files have {count} problem{'s' * (count != 1)}", EXIT_POLICY)
+
+
+def _shown(value: object) -> str:
+    return "-" if value is None or value == "" else _printable(str(value))
+
+
+def _printable(text: str) -> str:
+    """``text`` with control characters written out: a held text must not command the terminal of its reviewer."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -9,6 +9,7 @@ from proxy.inspection.detector import Detector, Span
 from proxy.inspection.draft import Draft
 from proxy.inspection.field import Field, Step, fields, rebuilt
 from proxy.inspection.finding import Finding
+from proxy.inspection.plain import PlainText
 from proxy.inspection.redact import Edit, ScopeKey, redacted
 from proxy.inspection.rules import Operator, PiiRule, PiiRules
 from proxy.inspection.verdict import Blocked, Held, Pass, Redacted, Verdict, VerdictKind
@@ -91,10 +92,13 @@ def judge(draft: Draft, seen: list[Seen], review: Review, key: ScopeKey) -> Judg
 
 
 def _looked_at(field: Field, scope: Scope, rules: PiiRules, detector: Detector) -> Iterator[Seen]:
-    if not field.text.strip():
+    plain = PlainText.of(field.text)
+    if not plain.text.strip():
         return
-    for span in detector.detect(field.text, rules.entities, rules.language, field.context):
-        _check(span, field.text, rules.entities)
+    for found in detector.detect(plain.text, rules.entities, rules.language, field.context):
+        _check(found, plain.text, rules.entities)
+        start, end = plain.origin(found.start, found.end)
+        span = found._replace(start=start, end=end)
         rule = rules.decide(span.entity, span.score, scope)
         matters = rule is not None or span.score >= rules.minimum_score
         if matters and not rules.allows(span.entity, field.text[span.start : span.end], scope):
