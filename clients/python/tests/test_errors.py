@@ -109,7 +109,8 @@ async def test_no_answer_is_an_error_of_its_own(face, failure, kind):
     "reply", [problem("forbidden", 403), httpx.ConnectError("refused"), httpx.Response(200, html="<p>")]
 )
 async def test_the_key_is_in_no_repr_error_or_log(face, reply, caplog):
-    caplog.set_level(logging.DEBUG)
+    for chatty in (None, "httpx", "httpcore"):
+        caplog.set_level(logging.DEBUG, logger=chatty)
     error = await _raised(face, reply)
     face.will(answer(WHOAMI))
     await face.call(lambda client: client.whoami())

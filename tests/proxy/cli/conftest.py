@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from proxy.cli.main import app
+from tests.logs import restored_logging
 
 
 @dataclass(frozen=True)
@@ -40,11 +39,8 @@ def scopegate(monkeypatch, tmp_path) -> Scopegate:
     return run
 
 
-@pytest.fixture
-def logging_restored():
+@pytest.fixture(autouse=True)
+def _logging_restored() -> Iterator[None]:
     """Undoes what ``serve`` does to the logging of this process."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    yield
-    root.handlers, root.level = handlers, level
-    structlog.reset_defaults()
+    with restored_logging():
+        yield

@@ -23,8 +23,6 @@ from tests.world import NOTES, POLICIES, ROOT
 
 _END_S = 30
 
-pytestmark = pytest.mark.usefixtures("logging_restored")
-
 
 @pytest.fixture
 def policies(tmp_path) -> Path:
