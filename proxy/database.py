@@ -14,15 +14,18 @@ from pathlib import Path
 from typing import TypeVar
 
 import sqlalchemy as sa
+from filelock import FileLock
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
 from sqlalchemy.pool import ConnectionPoolEntry
 
 METADATA = sa.MetaData()
 SCHEMA_VERSION = 1
 FILE_NAME = "gateway.sqlite3"
+OPENING_FILE = "gateway.sqlite3.opening"
 
 _THREADS = 4
 _BUSY_TIMEOUT_MS = 10_000
+_OPENING_S = 30
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _SCHEMA = sa.Table("schema_version", METADATA, sa.Column("version", sa.Integer, primary_key=True))
@@ -76,9 +79,8 @@ class Database:
             # Before SQLite writes: the log that it keeps beside the file gets the file's rights.
             path.touch(mode=0o600)
             path.chmod(0o600)
-            with engine.begin() as connection:
-                # Two processes may open a new folder at once; one makes the tables, the other waits.
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            # SQLite waits for every lock but the one with which a new file is switched to its write-ahead log.
+            with FileLock(folder / OPENING_FILE, timeout=_OPENING_S, mode=0o600), engine.begin() as connection:
                 METADATA.create_all(connection)
                 _check_version(connection, path)
         except (sa.exc.SQLAlchemyError, OSError) as error:
