@@ -152,8 +152,8 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 
 def test_a_file_over_the_limit_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.conf").write_bytes(MODEL)
-    (tmp_path / "policy.csv").write_bytes(b"#\n" * 3_000_000)
-    with pytest.raises(PolicyError, match="larger than 1048576 bytes"):
+    (tmp_path / "policy.csv").write_bytes(b"#\n" * 20_000_000)
+    with pytest.raises(PolicyError, match=r"larger than 33554432 bytes \(limit MAX_FILE_BYTES\)"):
         load_policy_set(tmp_path)
 
 

@@ -202,11 +202,27 @@ def test_a_file_full_of_problems_lists_the_first_of_them() -> None:
     assert [problem.line for problem in rest] == list(range(1, sourcetext.MAX_PROBLEMS + 1))
 
 
-def test_more_rules_than_the_limit_are_refused() -> None:
-    lines = "".join(f"p, role:w, org/o{number}, read, allow\n" for number in range(rules.MAX_RULES + 1))
+def test_more_rules_than_the_limit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "MAX_RULES", 3)
+    lines = [f"p, role:w, org/o{number}, read, allow" for number in range(4)]
+    assert len(read_rules("\n".join(lines[:3]), "policy.csv").lines) == 3
     with pytest.raises(PolicyError) as caught:
-        read_rules(lines, "policy.csv")
-    assert [problem.message for problem in caught.value.problems] == ["10001 rules; at most 10000 are read"]
+        read_rules("\n".join(lines), "policy.csv")
+    assert [problem.message for problem in caught.value.problems] == ["4 rules; at most 3 are read (limit MAX_RULES)"]
+
+
+def test_ten_million_lines_are_refused_by_a_limit_before_they_are_read() -> None:
+    for line, limit in ((b"#\n", "MAX_LINES"), (b"p, role:w, org/acme, read, allow\n", "MAX_FILE_BYTES")):
+        with pytest.raises(PolicyError) as caught:
+            read_rules(line * 10_000_000, "policy.csv")
+        [problem] = caught.value.problems
+        assert problem.message.endswith(f"(limit {limit})")
+
+
+def test_equal_columns_are_kept_once() -> None:
+    one, other = read_rules("p, role:a, org/x, read, allow\np, role:b, org/x, read, allow", "policy.csv").lines
+    assert one.pattern is other.pattern
+    assert one.actions is other.actions
 
 
 def test_text_that_no_file_can_hold_is_refused_as_well() -> None:
