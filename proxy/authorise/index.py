@@ -59,6 +59,10 @@ class Probe(NamedTuple):
     shape: Shape
     table: Table
 
+    def line_with(self, values: Mapping[str, str]) -> PolicyLine | None:
+        """The line whose literals are these values, among others."""
+        return self.table.get(_key_of(self.shape.literals)(values))
+
 
 class Plan(NamedTuple):
     """What to look up for scopes of certain dimensions: how to take a key from their values, and where to look."""
@@ -109,7 +113,7 @@ class View:
         """
         shared = tuple(dimension for dimension in probe.shape.literals if dimension in values)
         if shared == probe.shape.literals:
-            line = probe.table.get(_key_of(shared)(values))
+            line = probe.line_with(values)
             return () if line is None else (line,)
         if not shared:
             return probe.table.values()

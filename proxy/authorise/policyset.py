@@ -15,12 +15,14 @@ from proxy.authorise.decision import Action, Considered, Effect, Explanation, Gr
 from proxy.authorise.engine import Engine
 from proxy.authorise.index import PolicyIndex
 from proxy.authorise.outlook import Outlook
+from proxy.authorise.readable import ReadableMemory
+from proxy.authorise.registry import ScopeRegistry
 from proxy.authorise.roles import Memberships
 from proxy.authorise.rules import PolicyLine, Rules
 from proxy.authorise.sourcetext import encoded
 from proxy.errors import PolicyError, Problem
 from proxy.principal import Principal
-from store.scope import Scope
+from store.scope import Direction, Scope
 
 MODEL_FILE = "model.conf"
 POLICY_FILE = "policy.csv"
@@ -54,7 +56,17 @@ def load_policy_set(folder: Path, *, dimension_order: Sequence[str] = ()) -> Pol
 class PolicySet:
     """One policy, immutable: to change a policy, load another set and swap the reference."""
 
-    __slots__ = ("_dimension_order", "_files", "_index", "_lines_of", "_may_look", "_memberships", "_rules", "_version")
+    __slots__ = (
+        "_dimension_order",
+        "_files",
+        "_index",
+        "_lines_of",
+        "_may_look",
+        "_memberships",
+        "_readable",
+        "_rules",
+        "_version",
+    )
 
     def __init__(self, rules: Rules, files: Mapping[str, str], dimension_order: Sequence[str]) -> None:
         self._rules = rules
@@ -64,6 +76,7 @@ class PolicySet:
         self._dimension_order = tuple(dimension_order)
         self._index = PolicyIndex(rules, self._memberships)
         self._lines_of = lru_cache(PRINCIPALS_KEPT)(_lines_by_principal(rules, self._memberships))
+        self._readable = ReadableMemory(self._index)
         self._may_look = lru_cache(LENSES_KEPT)(Outlook(rules, self._index).may_look)
 
     @classmethod
@@ -143,6 +156,22 @@ class PolicySet:
     def roles(self, principal: Principal) -> tuple[str, ...]:
         """Every role of the principal, inherited ones included, sorted."""
         return tuple(sorted(self._memberships.of(str(principal)) - {str(principal)}))
+
+    def readable(
+        self, principal: Principal, lens: Scope, direction: Direction, registry: ScopeRegistry
+    ) -> tuple[frozenset[Scope], tuple[str, ...]]:
+        """The known scopes that the principal may read through the lens, and the lines that decided so, in file order.
+
+        The same scopes and lines as by ``decide`` for each; see ``readable``. Remembered for the registry that was
+        asked about last. Never raises, as ``decide``: where anything goes wrong, there is nothing to read.
+        """
+        try:
+            found = self._readable.ask(principal, lens, direction, registry)
+        except Exception as error:  # noqa: BLE001 - as in decide
+            _log_failure(error, principal, Action.READ, lens)
+            return frozenset(), ()
+        source = self._rules.lines[0].source
+        return found.scopes, tuple(f"{source}:{number}" for number in sorted(found.lines))
 
     def may_look(self, principal: Principal, lens: Scope) -> bool:
         """Whether the principal may read in ``lens`` or in any conceivable scope below it, existing or not.
