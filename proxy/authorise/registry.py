@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from math import isqrt
@@ -14,6 +15,8 @@ from store.scope import MAX_TERMS, Scope, ScopeError, Term
 
 # So many new scopes are looked at one by one before they are laid out with the others.
 RECENT_LEAST: Final = 256
+# So many scopes are compared with the last snapshot in a thread, so that other requests go on.
+THREADED_SCOPES: Final = 5_000
 
 Rows = NDArray[np.intp]
 Codes = NDArray[np.int32]
@@ -99,13 +102,22 @@ class ScopeRegistry:
         return scopes is self._source
 
     def updated(self, scopes: frozenset[Scope]) -> ScopeRegistry:
-        """A snapshot of ``scopes``: this one if it is of that very set; what is new is added to what is laid out."""
+        """A snapshot of these scopes and of those that this one holds; this very one where none of them is new.
+
+        Costs a set difference, and for each new scope some microseconds.
+        """
         if scopes is self._source:
             return self
         new = scopes - self._source
-        if len(self._source) + len(new) != len(scopes):
-            return ScopeRegistry.of(scopes)
-        return self._with(scopes, new)
+        if not new:
+            return self
+        source = scopes if len(self._source) + len(new) == len(scopes) else self._source | scopes
+        sound = frozenset(scope for scope in new if _is_coded(scope, self._codes))
+        known = source if len(self.known) + len(sound) == len(source) else self.known | sound
+        recent = [*self.recent, *sound]
+        if len(recent) <= max(RECENT_LEAST, isqrt(len(known))):
+            return ScopeRegistry(source, known, self.groups, recent, self._codes)
+        return ScopeRegistry(source, known, _laid_out(recent, self.groups, self._codes), (), self._codes)
 
     def coded(self, values: Mapping[str, str]) -> Mapping[str, int] | None:
         """The codes of these values by dimension, or ``None`` where one occurs in no group."""
@@ -121,13 +133,24 @@ class ScopeRegistry:
         """A number above every code of the dimension."""
         return len(self._codes.get(dimension, ()))
 
-    def _with(self, source: frozenset[Scope], new: frozenset[Scope]) -> ScopeRegistry:
-        sound = frozenset(scope for scope in new if _is_coded(scope, self._codes))
-        known = source if len(self.known) + len(sound) == len(source) else self.known | sound
-        recent = [*self.recent, *sound]
-        if len(recent) <= max(RECENT_LEAST, isqrt(len(known))):
-            return ScopeRegistry(source, known, self.groups, recent, self._codes)
-        return ScopeRegistry(source, known, _laid_out(recent, self.groups, self._codes), (), self._codes)
+
+class KnownScopes:
+    """The latest snapshot of what one store knows. A store never forgets a scope, and neither does this."""
+
+    def __init__(self) -> None:
+        self._latest = ScopeRegistry.of(())
+        self._changing = asyncio.Lock()
+
+    async def snapshot(self, scopes: frozenset[Scope]) -> ScopeRegistry:
+        """A snapshot that holds ``scopes``; at once if they are the very set that was last asked about."""
+        if self._latest.is_of(scopes):
+            return self._latest
+        async with self._changing:
+            if len(scopes) < THREADED_SCOPES:
+                self._latest = self._latest.updated(scopes)
+            else:
+                self._latest = await asyncio.to_thread(self._latest.updated, scopes)
+            return self._latest
 
 
 def _is_coded(scope: Scope, codes: dict[str, dict[str, int]]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from random import Random
 
@@ -12,7 +13,7 @@ from proxy.authorise import readable, registry
 from proxy.authorise.decision import Action
 from proxy.authorise.policyset import PolicySet
 from proxy.authorise.readable import ReadableMemory
-from proxy.authorise.registry import ScopeRegistry
+from proxy.authorise.registry import KnownScopes, ScopeRegistry
 from proxy.principal import Principal
 from store.scope import EMPTY, MAX_TERMS, Direction, Scope, Term
 from tests.proxy.authorise.stock import MODEL
@@ -119,8 +120,23 @@ def test_a_registry_grows_as_if_it_were_made_anew(monkeypatch: pytest.MonkeyPatc
         for lens in (EMPTY, Scope.parse("org/acme"), Scope.parse("agent/ana")):
             expected = policy.readable(ANA, lens, Direction.BOTH, ScopeRegistry.of(known))
             assert policy.readable(ANA, lens, Direction.BOTH, grown) == expected
-    fewer = grown.updated(frozenset(scopes[:3]))
-    assert fewer.known == frozenset(scopes[:3])
+    assert grown.updated(frozenset(scopes[:3])) is grown
+    assert grown.updated(frozenset({Scope.parse("topic/new")})).known == grown.known | {Scope.parse("topic/new")}
+
+
+@pytest.mark.parametrize("threaded", [0, 10_000])
+async def test_a_store_is_laid_out_once_for_each_set_that_it_knows(
+    threaded: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "THREADED_SCOPES", threaded)
+    scopes = KnownScopes()
+    few, all_of_them = frozenset({EMPTY}), UNIVERSE
+    first = await scopes.snapshot(few)
+    assert await scopes.snapshot(few) is first
+    both = await asyncio.gather(scopes.snapshot(all_of_them), scopes.snapshot(all_of_them))
+    assert both[0] is both[1]
+    assert both[0].known == UNIVERSE
+    assert await scopes.snapshot(few) is both[0]
 
 
 def test_an_unchanged_set_is_the_same_snapshot_and_another_has_another_version() -> None:
