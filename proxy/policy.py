@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
+import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +27,7 @@ PII_FILE = "pii.yaml"
 _VERSION_CHARS = 12
 _DEBOUNCE_MS = 200
 _STEP_MS = 20
+_TURN_S = 0.0005
 _log = structlog.get_logger("scopegate.policy")
 
 Value = TypeVar("Value")
@@ -89,6 +92,32 @@ class _Gathered:
             return None
 
 
+def _load_beside_requests(folder: Path, supported_entities: Collection[str], now: datetime) -> PoliciesInForce:
+    """``load_policies`` while other threads answer requests.
+
+    Two things would stop them: the collector of cycles, which walks over all lines again and again as they are read,
+    and the five milliseconds for which a thread may keep the interpreter. What was loaded is never walked over again;
+    it holds no cycles, and goes when nothing refers to it.
+    """
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN_S)
+    gc.disable()
+    try:
+        loaded = load_policies(folder, supported_entities, now)
+        gc.freeze()
+        return loaded
+    finally:
+        gc.enable()
+        sys.setswitchinterval(interval)
+
+
+def _let_go(replaced: list[PoliciesInForce]) -> None:
+    """Free policies line by line, where freeing all at once would stop every thread."""
+    lines = list(replaced.pop().authoriser.policy.rules.lines)
+    while lines:
+        lines.pop()
+
+
 class PolicyFolder:
     """A folder of policy files and what of it is in force."""
 
@@ -114,14 +143,15 @@ class PolicyFolder:
         async with self._changing:
             now = self._clock()
             try:
-                loaded = await asyncio.to_thread(load_policies, self.folder, self._supported, now)
+                loaded = await asyncio.to_thread(_load_beside_requests, self.folder, self._supported, now)
             except PolicyError as error:
                 self.refused = Refusal(now, tuple(error.problems))
                 _log.error("policy refused", problems=[str(problem) for problem in error.problems])
                 raise
             if loaded.version != self.in_force.version:
                 _log.info("policy in force", version=loaded.version, replaces=self.in_force.version)
-                self.in_force = loaded
+                replaced, self.in_force = [self.in_force], loaded
+                await asyncio.to_thread(_let_go, replaced)
             self.refused = None
             return self.in_force
 

@@ -21,7 +21,7 @@ class Outlook:
 
     def __init__(self, rules: Rules, index: PolicyIndex) -> None:
         self._index = index
-        patterns = [line.pattern for line in rules.lines]
+        patterns = {id(line.pattern): line.pattern for line in rules.lines}.values()
         self._values = _stems(term.value for pattern in patterns for term in pattern.literals)
         self._dimensions = _stems(chain.from_iterable(pattern.dimensions for pattern in patterns))
 

@@ -107,7 +107,7 @@ class PolicySet:
         policy = encoded(policy_text)
         files = {MODEL_FILE: _digest(encoded(model_text)), source: _digest(policy)}
         # Casbin reads the same bytes once more and must find the same rules in them; the index is made of these.
-        Engine(checked_model, policy, read)
+        Engine(checked_model, policy, read).release()
         return cls(read, files, dimension_order)
 
     @property
@@ -119,6 +119,11 @@ class PolicySet:
     def files(self) -> Mapping[str, str]:
         """The SHA-256 of each file, in hexadecimal."""
         return self._files
+
+    @property
+    def rules(self) -> Rules:
+        """What the policy file says."""
+        return self._rules
 
     @property
     def dimension_order(self) -> tuple[str, ...]:

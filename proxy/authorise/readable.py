@@ -144,19 +144,21 @@ class _Search:
 
     def result(self) -> Readable:
         """What was found."""
+        lines = frozenset(self._lines)
         count = sum(int(allowed.sum()) for _, allowed in self._grouped)
-        # A set made of another takes over its hashes, so the smaller part is gathered and the larger one derived.
-        if 2 * count > len(self._registry.known):
-            allowed = {id(group): mask for group, mask in self._grouped}
-            refused: list[Sequence[Scope]] = [
-                _picked(group, ~allowed[id(group)]) for group in self._registry.groups if id(group) in allowed
-            ]
-            refused += [group.scopes for group in self._registry.groups if id(group) not in allowed]
-            scopes = self._registry.known.difference(self._registry.recent, *refused).union(self._single)
-        else:
-            picked = (_picked(group, mask) for group, mask in self._grouped)
-            scopes = frozenset(chain(self._single, *picked))
-        return Readable(scopes, frozenset(self._lines))
+        if 2 * count <= len(self._registry.known):
+            picked = (_picked(group, allowed) for group, allowed in self._grouped)
+            return Readable(frozenset(chain(self._single, *picked)), lines)
+        # A set made of another takes over its hashes: where most may be read, gather what may not.
+        refused = self._refused()
+        return Readable(self._registry.known - refused if refused else self._registry.known, lines)
+
+    def _refused(self) -> frozenset[Scope]:
+        masks = {id(group): allowed for group, allowed in self._grouped}
+        groups = (
+            _picked(group, ~masks[id(group)]) if id(group) in masks else group.scopes for group in self._registry.groups
+        )
+        return frozenset(chain(self._registry.recent, *groups)).difference(self._single)
 
     def _decide(self, scope: Scope) -> None:
         line = self._view.deciding(self._name, scope)
