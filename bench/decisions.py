@@ -143,9 +143,8 @@ def _print_memory(rules: int) -> None:
     loaded = _resident()
     for request in requests:
         policy.decide(*request)
-    print(
-        f"  {rules:9,} rules: {loaded - before:7.1f} MB loaded, {_resident() - loaded:5.1f} MB more after {REQUESTS} requests"
-    )
+    views = _resident() - loaded
+    print(f"  {rules:9,} rules: {loaded - before:7.1f} MB loaded, {views:5.1f} MB more after {REQUESTS} requests")
 
 
 def _resident() -> float:
