@@ -99,7 +99,7 @@ def _load_beside_requests(folder: Path, supported_entities: Collection[str], now
     and the five milliseconds for which a thread may keep the interpreter. What was loaded is never walked over again;
     it holds no cycles, and goes when nothing refers to it.
     """
-    interval = sys.getswitchinterval()
+    interval, collecting = sys.getswitchinterval(), gc.isenabled()
     sys.setswitchinterval(_TURN_S)
     gc.disable()
     try:
@@ -107,7 +107,8 @@ def _load_beside_requests(folder: Path, supported_entities: Collection[str], now
         gc.freeze()
         return loaded
     finally:
-        gc.enable()
+        if collecting:
+            gc.enable()
         sys.setswitchinterval(interval)
 
 
@@ -131,7 +132,7 @@ class PolicyFolder:
         self._supported = supported_entities
         self._clock = clock
         self._changing = asyncio.Lock()
-        self.in_force = load_policies(folder, supported_entities, clock())
+        self.in_force = _load_beside_requests(folder, supported_entities, clock())
         self.refused: Refusal | None = None
 
     async def reload(self) -> PoliciesInForce:

@@ -86,7 +86,7 @@ class Engine:
                     self._members.pop(subject, None)
 
     def release(self) -> None:
-        """Let go of the roles, which hold each other: without this they wait for the collector of cycles."""
+        """Let go of the roles, which hold each other and would wait for the collector; ask nothing after it."""
         for role in self._members.values():
             role.roles.clear()
             role.users.clear()
