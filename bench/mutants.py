@@ -21,6 +21,17 @@ from queue import SimpleQueue
 ROOT = Path(__file__).parents[1]
 COPIED = ("proxy", "store", "tests", "policies", "pyproject.toml")
 # Those that find most come first; the reader's own tests are left out, because no mutant here is in the reader.
+# The tests' own conftest loads the detector, which no test here needs and every run would wait for.
+CONFTEST = """
+import pytest
+
+def pytest_addoption(parser):
+    parser.addoption("--oracle-pairs", type=int, default=2000)
+
+@pytest.fixture(scope="session")
+def anyio_backend():
+    return "asyncio"
+"""
 TESTS = tuple(
     f"tests/proxy/authorise/test_{name}.py"
     for name in ("policyset", "index", "readable", "may_look", "authoriser", "engine", "against_stock")
@@ -196,6 +207,7 @@ def _copy(folder: Path) -> Path:
         copy = shutil.copytree if source.is_dir() else shutil.copy
         folder.mkdir(exist_ok=True)
         copy(source, folder / name)
+    (folder / "tests" / "conftest.py").write_text(CONFTEST)
     return folder
 
 
@@ -209,8 +221,6 @@ def _passes(folder: Path, tests: Sequence[str]) -> bool:
         "-q",
         "-p",
         "no:cacheprovider",
-        "--oracle-pairs",
-        "2000",
         *tests,
     ]
     return subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=600).returncode == 0
