@@ -96,14 +96,32 @@ def test_lines_of_one_shape_are_matched_whatever_their_number(count: int, lines:
             assert policy.readable(ANA, lens, direction, laid_out) == expected
 
 
-def test_codes_that_do_not_fit_one_number_are_still_told_apart() -> None:
+@pytest.mark.parametrize("varying", [2, 8])
+def test_codes_that_do_not_fit_one_number_are_still_told_apart(varying: int) -> None:
     random = Random(1)
     radix = 1 << 30
-    wanted = [np.array([random.randrange(radix) for _ in range(20)], np.int64) for _ in range(8)]
+    wanted = [np.array([random.randrange(radix) for _ in range(20)], np.int64) for _ in range(varying)]
+    wanted += [np.full(20, 7, np.int64)] * (8 - varying)
     present = [column[::-1].astype(np.int32) for column in wanted]
     for_lines, for_rows = readable._packed(wanted, present, [radix] * 8)
     assert len(set(for_lines.tolist())) == 20
     assert for_rows.tolist() == for_lines[::-1].tolist()
+
+
+@pytest.mark.parametrize("readable_scopes", [100, 300])
+def test_a_recent_scope_is_refused_among_few_and_among_many_readable_ones(readable_scopes: int) -> None:
+    policy = PolicySet.from_text(
+        MODEL, "p, agent:ana, org/acme/**, read, allow\np, agent:ana, org/acme/project/secret/**, read, deny"
+    )
+    older = frozenset(Scope.parse(f"org/acme/project/p{number}") for number in range(readable_scopes))
+    older |= {Scope.parse(f"org/other/project/p{number}") for number in range(200)}
+    new = {Scope.parse("org/acme/project/secret"), Scope.parse("org/other"), Scope.parse("org/acme/agent/ana")}
+    known = older | new
+    laid_out = ScopeRegistry.of(older).updated(known)
+    assert set(laid_out.recent) == new
+    for lens in (EMPTY, Scope.parse("org/acme")):
+        expected = by_decisions(policy, ANA, lens, Direction.BOTH, known)
+        assert policy.readable(ANA, lens, Direction.BOTH, laid_out) == expected
 
 
 def test_a_registry_grows_as_if_it_were_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
