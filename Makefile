@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DATA ?= data
 
-.PHONY: help demo serve test check format lock clean
+.PHONY: help demo serve test bench check format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## Show what there is
@@ -27,6 +27,11 @@ serve: $(STAMP)  ## Run the gateway on ./policies, memories in ./data
 
 test: $(STAMP)  ## Run all tests
 	$(BIN)/pytest -n 2
+
+bench: $(STAMP)  ## Measure decisions, readable scopes and reloads (minutes; see bench/README.md)
+	$(BIN)/python -m bench.decisions
+	$(BIN)/python -m bench.readable
+	$(BIN)/python -m bench.reload
 
 check: $(STAMP)  ## Lint, types, who imports whom, and the shipped policies
 	$(BIN)/ruff check .

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NoReturn
 
 from proxy.audit.entry import Outcome
 from proxy.audit.log import AuditLog
 from proxy.authorise.decision import Action, Allow, Deny, Explanation
+from proxy.authorise.registry import KnownScopes
 from proxy.call import Call, refuse
 from proxy.entrance import Entrance, Entrant, Judgement, Result, forwarding
 from proxy.errors import Conflict, FieldProblem, Forbidden, GatewayError, Invalid, NotFound
@@ -72,6 +73,7 @@ class Gateway:
     entrance: Entrance
     audit: AuditLog
     sessions: SessionBook
+    known: KnownScopes = field(default_factory=KnownScopes)
 
     async def remember(self, call: Call, submission: Submission) -> Result:
         """Store one memory.
@@ -296,7 +298,7 @@ class Gateway:
         """The permit for a read through a scope, recorded."""
         lens = await self._resolve(call, operation, Action.READ, look.where)
         with forwarding():
-            known = await self.store.scopes()
+            known = await self.known.snapshot(await self.store.scopes())
         decision = call.rules.authoriser.may_read(call.caller, lens, look.direction, known)
         if isinstance(decision, Deny):
             await refuse(self.audit, call, operation, Action.READ, lens, decision)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import os
+import sys
 from collections.abc import Callable, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -28,6 +30,7 @@ _VERSION_CHARS = 12
 _DEBOUNCE_MS = 200
 _STEP_MS = 20
 _LOOK_AGAIN_S = 1.0
+_TURN_S = 0.0005
 _log = structlog.get_logger("scopegate.policy")
 
 Value = TypeVar("Value")
@@ -94,6 +97,33 @@ class _Gathered:
             return None
 
 
+def _load_beside_requests(folder: Path, supported_entities: Collection[str], now: datetime) -> PoliciesInForce:
+    """``load_policies`` while other threads answer requests.
+
+    Two things would stop them: the collector of cycles, which walks over all lines again and again as they are read,
+    and the five milliseconds for which a thread may keep the interpreter. What was loaded is never walked over again;
+    it holds no cycles, and goes when nothing refers to it.
+    """
+    interval, collecting = sys.getswitchinterval(), gc.isenabled()
+    sys.setswitchinterval(_TURN_S)
+    gc.disable()
+    try:
+        loaded = load_policies(folder, supported_entities, now)
+        gc.freeze()
+        return loaded
+    finally:
+        if collecting:
+            gc.enable()
+        sys.setswitchinterval(interval)
+
+
+def _let_go(replaced: list[PoliciesInForce]) -> None:
+    """Free policies line by line, where freeing all at once would stop every thread."""
+    lines = list(replaced.pop().authoriser.policy.rules.lines)
+    while lines:
+        lines.pop()
+
+
 class PolicyFolder:
     """A folder of policy files and what of it is in force."""
 
@@ -108,7 +138,7 @@ class PolicyFolder:
         self._clock = clock
         self._changing = asyncio.Lock()
         self._seen = _stamp(folder)
-        self.in_force = load_policies(folder, supported_entities, clock())
+        self.in_force = _load_beside_requests(folder, supported_entities, clock())
         self.refused: Refusal | None = None
 
     async def reload(self) -> PoliciesInForce:
@@ -122,7 +152,7 @@ class PolicyFolder:
             # Noted before the files are read: what changes while they are read is then read again.
             self._seen = _stamp(self.folder)
             try:
-                loaded = await asyncio.to_thread(load_policies, self.folder, self._supported, now)
+                loaded = await asyncio.to_thread(_load_beside_requests, self.folder, self._supported, now)
                 _refuse_gone(self.in_force, loaded)
             except PolicyError as error:
                 self.refused = Refusal(now, tuple(error.problems))
@@ -130,7 +160,8 @@ class PolicyFolder:
                 raise
             if loaded.version != self.in_force.version:
                 _log.info("policy in force", version=loaded.version, replaces=self.in_force.version)
-                self.in_force = loaded
+                replaced, self.in_force = [self.in_force], loaded
+                await asyncio.to_thread(_let_go, replaced)
             self.refused = None
             return self.in_force
 

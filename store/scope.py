@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 MAX_TERMS = 8
 EMPTY_PATH = "/"
@@ -60,6 +60,8 @@ class Scope:
     """
 
     terms: frozenset[Term]
+    _values: Mapping[str, str] | None = field(default=None, init=False, repr=False, compare=False)
+    _dimensions: frozenset[str] | None = field(default=None, init=False, repr=False, compare=False)
 
     @classmethod
     def parse(cls, spelling: str | Mapping[str, str]) -> Scope:
@@ -90,7 +92,20 @@ class Scope:
     @property
     def dimensions(self) -> frozenset[str]:
         """The dimensions that this scope names."""
-        return frozenset(term.dimension for term in self.terms)
+        if self._dimensions is None:
+            object.__setattr__(self, "_dimensions", frozenset(term.dimension for term in self.terms))
+        return cast("frozenset[str]", self._dimensions)
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """The value of each dimension, dimensions by name; not to be changed. Checked once and then kept.
+
+        Raises:
+            ScopeError: the scope was made around ``parse`` and ``of``, and its terms are not those of a scope.
+        """
+        if self._values is None:
+            object.__setattr__(self, "_values", Scope.of(self.terms).as_dict())
+        return cast("Mapping[str, str]", self._values)
 
     def path(self, order: Sequence[str] = ()) -> str:
         """The path, dimensions in the order given and then by name; ``/`` for the empty scope."""

@@ -9,6 +9,15 @@ from proxy.inspection.presidio import PresidioDetector
 from tests.world import POLICIES, LiveGateway, World, open_quick_store, open_world, serving
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--oracle-pairs",
+        type=int,
+        default=20_000,
+        help="how many random pairs of policy and request are held against stock Casbin",
+    )
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from proxy.authorise.decision import Action, Allow, Deny, Explanation
 from proxy.authorise.policyset import PolicySet
+from proxy.authorise.registry import ScopeRegistry
 from proxy.principal import Caller
 from store.permit import ForgetPermit, ReadPermit, WritePermit
 from store.scope import EMPTY, Direction, Scope
@@ -22,20 +23,21 @@ class Authoriser:
     policy: PolicySet
 
     def may_read(
-        self, caller: Caller, lens: Scope, direction: Direction, known: Iterable[Scope]
+        self, caller: Caller, lens: Scope, direction: Direction, known: ScopeRegistry | Iterable[Scope]
     ) -> Allow[ReadPermit] | Deny:
         """Which of the ``known`` scopes the caller may read through ``lens``.
 
         A lens in and below which the policy lets it read nothing is denied in the same words whatever exists there.
-        The permit may be empty: nothing that exists is readable, but something could be.
+        The permit may be empty: nothing that exists is readable, but something could be. Hand over a ``ScopeRegistry``
+        where the scopes are many: others are laid out anew for each call.
         """
         if denial := self._outside_floor(caller, lens):
             return denial
         if not self.policy.may_look(caller.principal, lens):
             return Deny(f"{caller.principal} may read nothing in {self._spelled(lens)} or below it")
-        readable = self._readable(caller, (scope for scope in known if scope.seen_through(lens, direction)))
-        deciding = readable or self._readable(caller, [lens])
-        return Allow(self._read_permit(caller, readable), _in_file_order(set(deciding.values())))
+        registry = known if isinstance(known, ScopeRegistry) else ScopeRegistry.of(known)
+        readable, lines = self.policy.readable(caller.principal, lens, direction, registry)
+        return Allow(self._read_permit(caller, readable), lines or self._allowing(caller, lens))
 
     def may_read_memory(self, caller: Caller, scope: Scope) -> Allow[ReadPermit] | Deny:
         """Whether the caller may read a stored memory of ``scope``: within its floor, or shared above it."""
@@ -87,10 +89,10 @@ class Authoriser:
         everywhere = self._changing(caller, Action.ADMINISTER, EMPTY)
         return everywhere if isinstance(everywhere, Allow) else there
 
-    def _readable(self, caller: Caller, scopes: Iterable[Scope]) -> dict[Scope, str]:
-        """Those of the scopes that the caller may read, each with the line that says so."""
-        rulings = {scope: self.policy.decide(caller.principal, Action.READ, scope) for scope in scopes}
-        return {scope: ruling.line for scope, ruling in rulings.items() if ruling.allowed and ruling.line}
+    def _allowing(self, caller: Caller, lens: Scope) -> tuple[str, ...]:
+        """The line that would allow reading in the lens itself, if one does."""
+        ruling = self.policy.decide(caller.principal, Action.READ, lens)
+        return (ruling.line,) if ruling.allowed and ruling.line else ()
 
     def explain(self, caller: Caller, action: Action, scope: Scope) -> Explanation:
         """The policy's answer to the caller about itself, narrowed by what its key allows."""

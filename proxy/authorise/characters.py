@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import re
 import unicodedata
+
+_BEYOND_ASCII = re.compile("[^ -~]")
 
 _CONTROLS = {
     "\0": "NULL",
@@ -35,7 +38,8 @@ def named(character: str) -> str:
 
 def first_beyond_ascii(text: str) -> int | None:
     """Where the first character stands that is not printable ASCII."""
-    return next((at for at, character in enumerate(text) if not " " <= character <= "~"), None)
+    found = _BEYOND_ASCII.search(text)
+    return found and found.start()
 
 
 def first_unseen(text: str) -> int | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
+from proxy.principal import Principal
 from store.permit import ForgetPermit, ReadPermit, WritePermit
+from store.scope import Scope
 
 P_co = TypeVar("P_co", bound=ReadPermit | WritePermit | ForgetPermit | None, covariant=True)
 
@@ -48,13 +50,26 @@ class Deny:
     line: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
-    """The policy's answer about one principal, action and scope; ``line`` is ``None`` where no line allows."""
+class Ruling(NamedTuple):
+    """The policy's answer to one question; ``line`` is ``None`` where no line allows, or where the policy failed."""
 
     allowed: bool
     line: str | None
-    reason: str
+    principal: Principal
+    action: Action
+    scope: Scope
+    dimension_order: tuple[str, ...] = ()
+    failure: str | None = None
+
+    @property
+    def reason(self) -> str:
+        """One sentence; spelled when it is asked for, because most rulings are never explained."""
+        if self.failure is not None:
+            return self.failure
+        asked = f"{self.principal} to {self.action} in {self.scope.path(self.dimension_order)}"
+        if self.line is None:
+            return f"no policy line allows {asked}"
+        return f"{self.line} {'allows' if self.allowed else 'denies'} {asked}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -13,20 +13,24 @@ from types import MappingProxyType
 from proxy.authorise import model, rules
 from proxy.authorise.decision import Action, Considered, Effect, Explanation, Grant, Ruling
 from proxy.authorise.engine import Engine
+from proxy.authorise.index import PolicyIndex
+from proxy.authorise.outlook import Outlook
+from proxy.authorise.readable import ReadableMemory
+from proxy.authorise.registry import ScopeRegistry
 from proxy.authorise.roles import Memberships
 from proxy.authorise.rules import PolicyLine, Rules
 from proxy.authorise.sourcetext import encoded
-from proxy.authorise.witness import witnesses
 from proxy.errors import PolicyError, Problem
 from proxy.principal import Principal
-from store.scope import Scope
+from store.scope import Direction, Scope
 
 MODEL_FILE = "model.conf"
 POLICY_FILE = "policy.csv"
 
-RULINGS_KEPT = 65_536
 PRINCIPALS_KEPT = 4_096
+LENSES_KEPT = 4_096
 
+_FAILED = "the policy could not be evaluated; nothing is allowed"
 _log = logging.getLogger("scopegate.policy")
 
 
@@ -52,17 +56,28 @@ def load_policy_set(folder: Path, *, dimension_order: Sequence[str] = ()) -> Pol
 class PolicySet:
     """One policy, immutable: to change a policy, load another set and swap the reference."""
 
-    __slots__ = ("_dimension_order", "_engine", "_files", "_lines_of", "_memberships", "_rules", "_ruling", "_version")
+    __slots__ = (
+        "_dimension_order",
+        "_files",
+        "_index",
+        "_lines_of",
+        "_may_look",
+        "_memberships",
+        "_readable",
+        "_rules",
+        "_version",
+    )
 
-    def __init__(self, rules: Rules, engine: Engine, files: Mapping[str, str], dimension_order: Sequence[str]) -> None:
+    def __init__(self, rules: Rules, files: Mapping[str, str], dimension_order: Sequence[str]) -> None:
         self._rules = rules
-        self._engine = engine
         self._memberships = Memberships(rules.links)
         self._files = MappingProxyType(dict(files))
         self._version = sha256("".join(files.values()).encode()).hexdigest()[:12]
         self._dimension_order = tuple(dimension_order)
+        self._index = PolicyIndex(rules, self._memberships)
         self._lines_of = lru_cache(PRINCIPALS_KEPT)(_lines_by_principal(rules, self._memberships))
-        self._ruling = lru_cache(RULINGS_KEPT)(self._judge)
+        self._readable = ReadableMemory(self._index)
+        self._may_look = lru_cache(LENSES_KEPT)(Outlook(rules, self._index).may_look)
 
     @classmethod
     def from_text(
@@ -91,7 +106,9 @@ class PolicySet:
             raise PolicyError(problems)
         policy = encoded(policy_text)
         files = {MODEL_FILE: _digest(encoded(model_text)), source: _digest(policy)}
-        return cls(read, Engine(checked_model, policy, read), files, dimension_order)
+        # Casbin reads the same bytes once more and must find the same rules in them; the index is made of these.
+        Engine(checked_model, policy, read).release()
+        return cls(read, files, dimension_order)
 
     @property
     def version(self) -> str:
@@ -104,23 +121,29 @@ class PolicySet:
         return self._files
 
     @property
+    def rules(self) -> Rules:
+        """What the policy file says."""
+        return self._rules
+
+    @property
     def dimension_order(self) -> tuple[str, ...]:
         """The order in which reasons name dimensions."""
         return self._dimension_order
 
     def decide(self, principal: Principal, action: Action, scope: Scope) -> Ruling:
-        """Casbin's verdict with the line that decided: the first that denies, else the first that allows.
+        """The verdict that stock Casbin gives, with its line: the first that denies, else the first that allows.
 
-        Never raises: where there is no verdict, or the line and the verdict differ, it is a deny, and is logged.
+        Costs a few hash probes whatever the number of lines; see ``PolicyIndex``. Never raises: whatever goes wrong,
+        the answer is a deny, and is logged.
         """
         try:
-            return self._ruling(principal, action, scope)
-        except _ContradictionError:
-            _log.error("the policy engine contradicts the policy lines: %a %a %a", principal, action, scope)
-            return _failed("the policy engine contradicts itself; nothing is allowed")
-        except Exception as error:  # noqa: BLE001 - whatever goes wrong in the engine, the answer is a deny
-            _log.error("the policy engine failed: %s: %a %a %a", type(error).__name__, principal, action, scope)
-            return _failed("the policy could not be evaluated; nothing is allowed")
+            line = self._index.deciding(principal, action, scope)
+        except Exception as error:  # noqa: BLE001 - there is no verdict then, and nothing may be allowed
+            _log_failure(error, principal, action, scope)
+            return Ruling(False, None, principal, action, scope, failure=_FAILED)  # noqa: FBT003
+        if line is None:
+            return Ruling(False, None, principal, action, scope, self._dimension_order)  # noqa: FBT003
+        return Ruling(line.effect is Effect.ALLOW, line.place, principal, action, scope, self._dimension_order)
 
     def explain(self, principal: Principal, action: Action, scope: Scope) -> Explanation:
         """The ruling, with every line that is about the principal and why it does or does not match."""
@@ -139,33 +162,36 @@ class PolicySet:
         """Every role of the principal, inherited ones included, sorted."""
         return tuple(sorted(self._memberships.of(str(principal)) - {str(principal)}))
 
+    def readable(
+        self, principal: Principal, lens: Scope, direction: Direction, registry: ScopeRegistry
+    ) -> tuple[frozenset[Scope], tuple[str, ...]]:
+        """The known scopes that the principal may read through the lens, and the lines that decided so, in file order.
+
+        The same scopes and lines as by ``decide`` for each; see ``readable``. Remembered for the registry that was
+        asked about last. Never raises, as ``decide``: where anything goes wrong, there is nothing to read.
+        """
+        try:
+            found = self._readable.ask(principal, lens, direction, registry)
+        except Exception as error:  # noqa: BLE001 - as in decide
+            _log_failure(error, principal, Action.READ, lens)
+            return frozenset(), ()
+        source = self._rules.lines[0].source
+        return found.scopes, tuple(f"{source}:{number}" for number in sorted(found.lines))
+
     def may_look(self, principal: Principal, lens: Scope) -> bool:
-        """Whether the principal may read in ``lens`` or in any conceivable scope below it, existing or not."""
-        read = [line for line in self._lines_of(principal) if Action.READ in line.actions]
-        scopes = witnesses(lens, read, principal.name)
-        return any(self.decide(principal, Action.READ, scope).allowed for scope in scopes)
+        """Whether the principal may read in ``lens`` or in any conceivable scope below it, existing or not.
 
-    def _judge(self, principal: Principal, action: Action, scope: Scope) -> Ruling:
-        allowed = self._engine.allows(principal, action, scope)
-        line = _deciding(self._lines_of(principal), principal, action, scope)
-        if allowed is not (line is not None and line.effect is Effect.ALLOW):
-            raise _ContradictionError
-        asked = f"{principal} to {action} in {self._spelled(scope)}"
-        if line is None:
-            return Ruling(allowed=False, line=None, reason=f"no policy line allows {asked}")
-        verb = "allows" if allowed else "denies"
-        return Ruling(allowed, line.place, f"{line.place} {verb} {asked}")
-
-    def _spelled(self, scope: Scope) -> str:
-        return scope.path(self._dimension_order)
+        Never raises, as ``decide``.
+        """
+        try:
+            return self._may_look(principal, lens)
+        except Exception as error:  # noqa: BLE001 - as in decide
+            _log_failure(error, principal, Action.READ, lens)
+            return False
 
 
-class _ContradictionError(Exception):
-    """Casbin's verdict and the policy's lines differ."""
-
-
-def _failed(reason: str) -> Ruling:
-    return Ruling(allowed=False, line=None, reason=reason)
+def _log_failure(error: Exception, principal: Principal, action: Action, scope: Scope) -> None:
+    _log.error("the policy could not be evaluated: %s: %a %a %a", type(error).__name__, principal, action, scope)
 
 
 def _lines_by_principal(rules: Rules, memberships: Memberships) -> Callable[[Principal], tuple[PolicyLine, ...]]:
@@ -180,13 +206,6 @@ def _lines_by_principal(rules: Rules, memberships: Memberships) -> Callable[[Pri
         return tuple(sorted(lines, key=lambda line: line.number))
 
     return lines_of
-
-
-def _deciding(lines: Iterable[PolicyLine], principal: Principal, action: Action, scope: Scope) -> PolicyLine | None:
-    """The first matching line that denies, else the first that allows."""
-    matching = [line for line in lines if action in line.actions and line.pattern.matches(scope, principal.name)]
-    denying = (line for line in matching if line.effect is Effect.DENY)
-    return next(denying, matching[0] if matching else None)
 
 
 def _consider(line: PolicyLine, principal: Principal, action: Action, scope: Scope) -> Considered:

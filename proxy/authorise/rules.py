@@ -6,10 +6,11 @@ This reader takes only what Casbin reads as its author meant it, and refuses the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import NamedTuple, NoReturn, TypeVar
+from typing import NamedTuple, NoReturn, TypeVar, cast
 
 from proxy.authorise.actions import ActionsError, read_actions
 from proxy.authorise.characters import first_beyond_ascii, first_unseen, named
@@ -20,8 +21,9 @@ from proxy.errors import PolicyError, Problem
 from proxy.pattern import PatternError, ScopePattern
 from proxy.principal import ROLE, Principal, PrincipalError
 
-MAX_FILE_BYTES = 1024 * 1024
-MAX_RULES = 10_000
+MAX_FILE_BYTES = 32 * 1024 * 1024
+MAX_LINES = 500_000
+MAX_RULES = 200_000
 
 POLICY_COLUMNS = "p, SUBJECT, SCOPE PATTERN, ACTIONS, EFFECT"
 ROLE_COLUMNS = "g, MEMBER, ROLE"
@@ -36,6 +38,7 @@ _REFUSED = {
     "[": "brackets have no meaning here, and Casbin would take the commas within as text",
     "]": "brackets have no meaning here, and Casbin would take the commas within as text",
 }
+_REFUSED_CHARACTER = re.compile(f"[{re.escape(''.join(_REFUSED))}]")
 
 T = TypeVar("T")
 
@@ -97,10 +100,11 @@ class _Reader:
         self.lines: list[PolicyLine] = []
         self.links: list[RoleLink] = []
         self._first_seen: dict[object, int] = {}
+        self._known: dict[tuple[object, str], object] = {}
         self._rules = 0
 
     def read(self, content: bytes) -> None:
-        lines, self.problems = read_lines(content, self.source, MAX_FILE_BYTES)
+        lines, self.problems = read_lines(content, self.source, MAX_FILE_BYTES, MAX_LINES)
         for number, text in lines:
             if text.startswith("#"):
                 self._comment(number, text)
@@ -110,7 +114,7 @@ class _Reader:
         if not self.lines and not self.problems:
             self._problem(0, 0, f"no p line: nothing would be allowed; write at least one {POLICY_COLUMNS}")
         if self._rules > MAX_RULES:
-            self._problem(0, 0, f"{self._rules} rules; at most {MAX_RULES} are read")
+            self._problem(0, 0, f"{self._rules} rules; at most {MAX_RULES} are read (limit MAX_RULES)")
 
     def _comment(self, number: int, text: str) -> None:
         at = first_unseen(text)
@@ -190,13 +194,22 @@ class _Reader:
             self._problem(link.number, 1, message)
 
     def _checked(self, number: int, field: _Field, read: Callable[[str], T]) -> T | None:
+        known = self._known.get((read, field.text))
+        if known is not None:
+            return cast("T", known)
         try:
-            return read(field.text)
+            return self._remembered(read, field.text)
         except (PatternError, ActionsError) as error:
             self._problem(number, field.column + error.offset, str(error))
         except _FieldError as error:
             self._problem(number, field.column, str(error))
         return None
+
+    def _remembered(self, read: Callable[[str], T], text: str) -> T:
+        """What ``read`` makes of the text. The columns of a large policy repeat, and equal values are kept once."""
+        value = read(text)
+        self._known[read, text] = value
+        return value
 
     def _problem(self, line: int, column: int, message: str) -> None:
         self.problems.append(Problem(self.source, line, column, message))
@@ -212,7 +225,8 @@ def _misplaced_comment(text: str) -> tuple[int, str] | None:
 def _refused_character(text: str) -> tuple[int, str] | None:
     """The column and the fault of the first character that no rule may hold."""
     beyond = first_beyond_ascii(text)
-    refused = next((at for at, character in enumerate(text) if character in _REFUSED), None)
+    found = _REFUSED_CHARACTER.search(text)
+    refused = found and found.start()
     if beyond is not None and (refused is None or beyond < refused):
         return beyond + 1, f"{named(text[beyond])}: {_beyond_advice(text[beyond])}"
     if refused is not None:

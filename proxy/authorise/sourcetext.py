@@ -7,6 +7,7 @@ from typing import NamedTuple
 from proxy.errors import Problem
 
 MAX_LINE_BYTES = 1024
+MAX_LINES = 65_536
 MAX_PROBLEMS = 200
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -24,10 +25,18 @@ def encoded(content: str | bytes) -> bytes:
     return content.encode(errors="surrogatepass") if isinstance(content, str) else content
 
 
-def read_lines(content: bytes, source: str, max_bytes: int) -> tuple[list[Line], list[Problem]]:
-    """The lines that can be read, and what is wrong with the others or with the whole."""
+def read_lines(
+    content: bytes, source: str, max_bytes: int, max_lines: int = MAX_LINES
+) -> tuple[list[Line], list[Problem]]:
+    """The lines that can be read, and what is wrong with the others or with the whole.
+
+    A file beyond a limit is refused by the limit's name before any of it is read.
+    """
     if len(content) > max_bytes:
-        return [], [Problem(source, 0, 0, f"the file is larger than {max_bytes} bytes")]
+        return [], [Problem(source, 0, 0, f"the file is larger than {max_bytes} bytes (limit MAX_FILE_BYTES)")]
+    ends = content.count(b"\n")
+    if ends > max_lines:
+        return [], [Problem(source, 0, 0, f"the file has {ends} lines; at most {max_lines} are read (limit MAX_LINES)")]
     lines: list[Line] = []
     problems: list[Problem] = []
     if content.startswith(_BYTE_ORDER_MARK):

@@ -55,6 +55,14 @@ def test_may_look_is_the_brute_force_answer(prefix: int, seed: int, caplog: pyte
         ("p, agent:ana, org/*, read, allow\np, agent:ana, org/acme, read, deny", "/", True),
         ("p, agent:ana, org/*, read, allow\np, agent:ana, org/*/**, read, deny", "/", False),
         ("p, agent:bo, /**, read, allow", "/", False),
+        (
+            (
+                "p, agent:ana, org/x/project/a, read, allow\np, agent:ana, org/x/project/b, read, allow\n"
+                "p, agent:ana, project/b/**, read, deny"
+            ),
+            "org/x",
+            True,
+        ),
     ],
 )
 def test_may_look_examples(policy: str, lens: str, *, expected: bool) -> None:

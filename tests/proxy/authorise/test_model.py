@@ -54,7 +54,7 @@ REFUSED = {
     "an invisible character in a comment": (f"# \u200b\n{TEXT}", 1, 3, "U+200B ZERO WIDTH SPACE is not allowed here"),
     "a byte order mark": (f"\ufeff{TEXT}", 1, 1, "byte order mark"),
     "a line too long": (f"# {'-' * 1100}\n{TEXT}", 1, 1025, "at most 1024 are read"),
-    "a file too large": ("#\n" * 40_000 + TEXT, 0, 0, "the file is larger than 65536 bytes"),
+    "a file too large": ("#\n" * 40_000 + TEXT, 0, 0, "the file is larger than 65536 bytes (limit MAX_FILE_BYTES)"),
 }
 # fmt: on
 

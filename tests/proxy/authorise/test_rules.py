@@ -123,7 +123,8 @@ REFUSED = {
     "a role of itself": (b"p, role:a, org/acme, read, allow\ng, role:a, role:a", [(2, 1, "roles in a circle: role:a is role:a")]),
     "a line of a megabyte": (b"p, role:w, org/" + b"a" * 1_000_000 + b", read, allow\n", [(1, 1025, "at most 1024 are read")]),
     "a comment of two kilobytes": (beside("#" + "-" * 2048), [(2, 1025, "the line has 2049 bytes")]),
-    "a file over a megabyte": (b"#\n" * 600_000, [(0, 0, "the file is larger than 1048576 bytes")]),
+    "a file too long": (b"\n" * 500_001, [(0, 0, "the file has 500001 lines; at most 500000 are read (limit MAX_LINES)")]),
+    "a file too large": (b"#" * 33_554_433, [(0, 0, "the file is larger than 33554432 bytes (limit MAX_FILE_BYTES)")]),
     "a bidi override in a comment": (beside("# a \u202e b"), [(2, 5, "U+202E RIGHT-TO-LEFT OVERRIDE cannot be seen")]),
     "a zero-width joiner in a comment": (beside("# a\u200db"), [(2, 4, "U+200D ZERO WIDTH JOINER")]),
     "a filler letter in a comment": (beside("# a\u3164b"), [(2, 4, "U+3164 HANGUL FILLER")]),
@@ -202,11 +203,24 @@ def test_a_file_full_of_problems_lists_the_first_of_them() -> None:
     assert [problem.line for problem in rest] == list(range(1, sourcetext.MAX_PROBLEMS + 1))
 
 
-def test_more_rules_than_the_limit_are_refused() -> None:
-    lines = "".join(f"p, role:w, org/o{number}, read, allow\n" for number in range(rules.MAX_RULES + 1))
+def test_more_rules_than_the_limit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "MAX_RULES", 3)
+    lines = [f"p, role:w, org/o{number}, read, allow" for number in range(4)]
+    assert len(read_rules("\n".join(lines[:3]), "policy.csv").lines) == 3
     with pytest.raises(PolicyError) as caught:
-        read_rules(lines, "policy.csv")
-    assert [problem.message for problem in caught.value.problems] == ["10001 rules; at most 10000 are read"]
+        read_rules("\n".join(lines), "policy.csv")
+    assert [problem.message for problem in caught.value.problems] == ["4 rules; at most 3 are read (limit MAX_RULES)"]
+
+
+def test_ten_million_lines_are_refused_by_a_limit_before_they_are_read() -> None:
+    with pytest.raises(PolicyError, match=r"at most 500000 are read \(limit MAX_LINES\)$"):
+        read_rules(b"#\n" * 10_000_000, "policy.csv")
+
+
+def test_equal_columns_are_kept_once() -> None:
+    one, other = read_rules("p, role:a, org/x, read, allow\np, role:b, org/x, read, allow", "policy.csv").lines
+    assert one.pattern is other.pattern
+    assert one.actions is other.actions
 
 
 def test_text_that_no_file_can_hold_is_refused_as_well() -> None:
