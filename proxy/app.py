@@ -92,7 +92,7 @@ async def open_app(settings: Settings, parts: Parts | None = None) -> AsyncItera
     """
     parts = parts or Parts()
     detector = parts.detector()
-    policies = PolicyFolder(settings.policies, detector.supported, parts.clock)
+    policies = PolicyFolder(settings.policies, detector, parts.clock)
     async with AsyncExitStack() as stack:
         database = Database.open(settings.data)
         stack.callback(database.close)

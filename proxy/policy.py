@@ -16,8 +16,12 @@ import watchfiles
 from proxy.authorise.authoriser import Authoriser
 from proxy.authorise.policyset import load_policy_set
 from proxy.errors import PolicyError, Problem
+from proxy.inspection.detector import Detector
 from proxy.inspection.rules import PiiRules, read_pii_rules
 from proxy.moments import Clock
+from proxy.policytest.case import PolicyTest
+from proxy.policytest.form import read_tests
+from proxy.policytest.run import UnderTest, problems, run
 from proxy.settings import GATEWAY_FILE, GatewayConfig, read_gateway_config, read_text
 
 PII_FILE = "pii.yaml"
@@ -55,24 +59,47 @@ class Refusal:
     problems: tuple[Problem, ...]
 
 
-def load_policies(folder: Path, supported_entities: Collection[str], now: datetime) -> PoliciesInForce:
-    """Read all policy files of ``folder``; ``supported_entities`` are those that the publish gate can find.
+def load_policies(folder: Path, detector: Detector, now: datetime) -> PoliciesInForce:
+    """Read all policy files of ``folder`` and run the policy tests in it, if there are any.
+
+    Raises:
+        PolicyError: the problems of all files at once; or what the tests say otherwise, each at its place in them.
+    """
+    loaded, tests = read_policies(folder, detector.supported, now)
+    failures = problems(run(tests, under_test(loaded, detector)))
+    if failures:
+        raise PolicyError(failures)
+    return loaded
+
+
+def under_test(policies: PoliciesInForce, detector: Detector) -> UnderTest:
+    """The policies as policy tests take them."""
+    return UnderTest(policies.authoriser.policy, policies.pii, policies.config, detector)
+
+
+def read_policies(
+    folder: Path, supported_entities: Collection[str], now: datetime
+) -> tuple[PoliciesInForce, tuple[PolicyTest, ...]]:
+    """All policy files of ``folder`` and the tests in it, not run.
+
+    ``supported_entities`` are those that the publish gate can find.
 
     Raises:
         PolicyError: the problems of all files at once.
     """
     gathered = _Gathered()
+    tests = gathered.take(lambda: read_tests(folder))
     config_text = gathered.take(lambda: read_text(folder / GATEWAY_FILE)) if (folder / GATEWAY_FILE).exists() else ""
     config = gathered.take(lambda: read_gateway_config(config_text or ""))
     order = config.dimensions if config else ()
     policy = gathered.take(lambda: load_policy_set(folder, dimension_order=order))
     pii_text = gathered.take(lambda: read_text(folder / PII_FILE))
     pii = None if pii_text is None else gathered.take(lambda: read_pii_rules(pii_text, PII_FILE, supported_entities))
-    if gathered.problems or config is None or policy is None or pii is None or pii_text is None:
+    if gathered.problems or config is None or policy is None or pii is None or pii_text is None or tests is None:
         raise PolicyError(gathered.problems)
     texts = {GATEWAY_FILE: config_text or "", PII_FILE: pii_text}
     digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
-    return PoliciesInForce(Authoriser(policy), pii, config, {**policy.files, **digests}, now)
+    return PoliciesInForce(Authoriser(policy), pii, config, {**policy.files, **digests}, now), tests
 
 
 class _Gathered:
@@ -92,29 +119,30 @@ class _Gathered:
 class PolicyFolder:
     """A folder of policy files and what of it is in force."""
 
-    def __init__(self, folder: Path, supported_entities: Collection[str], clock: Clock) -> None:
+    def __init__(self, folder: Path, detector: Detector, clock: Clock) -> None:
         """Load the folder.
 
         Raises:
-            PolicyError: it holds a mistake. There is nothing good to fall back to, so the gateway must not start.
+            PolicyError: it holds a mistake or fails its own tests. There is nothing good to fall back to, so the
+                gateway must not start.
         """
         self.folder = folder
-        self._supported = supported_entities
+        self._detector = detector
         self._clock = clock
         self._changing = asyncio.Lock()
-        self.in_force = load_policies(folder, supported_entities, clock())
+        self.in_force = load_policies(folder, detector, clock())
         self.refused: Refusal | None = None
 
     async def reload(self) -> PoliciesInForce:
         """Read the folder again and put it in force for the next request.
 
         Raises:
-            PolicyError: it holds a mistake. What was in force stays, and ``refused`` says why.
+            PolicyError: it holds a mistake or fails its own tests. What was in force stays, and ``refused`` says why.
         """
         async with self._changing:
             now = self._clock()
             try:
-                loaded = await asyncio.to_thread(load_policies, self.folder, self._supported, now)
+                loaded = await asyncio.to_thread(load_policies, self.folder, self._detector, now)
             except PolicyError as error:
                 self.refused = Refusal(now, tuple(error.problems))
                 _log.error("policy refused", problems=[str(problem) for problem in error.problems])
@@ -126,8 +154,8 @@ class PolicyFolder:
             return self.in_force
 
     async def watch(self) -> None:
-        """Reload whenever a file of the folder changes, until cancelled."""
-        async for _ in watchfiles.awatch(self.folder, debounce=_DEBOUNCE_MS, step=_STEP_MS, recursive=False):
+        """Reload whenever a file of the folder or a test in it changes, until cancelled."""
+        async for _ in watchfiles.awatch(self.folder, debounce=_DEBOUNCE_MS, step=_STEP_MS, recursive=True):
             try:
                 await self.reload()
             except PolicyError:

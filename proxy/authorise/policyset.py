@@ -108,6 +108,11 @@ class PolicySet:
         """The order in which reasons name dimensions."""
         return self._dimension_order
 
+    @property
+    def rules(self) -> Rules:
+        """What ``policy.csv`` says, in file order."""
+        return self._rules
+
     def decide(self, principal: Principal, action: Action, scope: Scope) -> Ruling:
         """Casbin's verdict with the line that decided: the first that denies, else the first that allows.
 

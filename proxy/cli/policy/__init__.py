@@ -2,9 +2,10 @@
 
 import typer
 
-from proxy.cli.policy import check, running
+from proxy.cli.policy import check, running, test
 
-app = typer.Typer(help="Check policy files, and see which are in force.", no_args_is_help=True)
+app = typer.Typer(help="Check, test and explain policy files, and see which are in force.", no_args_is_help=True)
 app.command("check")(check.check)
+app.command("test")(test.run_tests)
 app.command("status")(running.status)
 app.command("reload")(running.reload)

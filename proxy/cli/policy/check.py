@@ -13,6 +13,7 @@ from proxy.errors import PolicyError
 from proxy.moments import utc_now
 from proxy.policy import load_policies
 
+
 def check(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of policy files.")] = Path("policies"),
     output: Output = Format.TEXT,
@@ -21,7 +22,7 @@ def check(
     from proxy.inspection.presidio import PresidioDetector  # noqa: PLC0415 - seconds of loading that other commands need not wait for
 
     try:
-        loaded = load_policies(folder, PresidioDetector().supported, utc_now())
+        loaded = load_policies(folder, PresidioDetector(), utc_now())
     except PolicyError as error:
         if output is Format.TEXT:
             refuse_policy(error)
