@@ -14,7 +14,9 @@ import structlog
 import watchfiles
 
 from proxy.authorise.authoriser import Authoriser
-from proxy.authorise.policyset import load_policy_set
+from proxy.authorise.lint import LintWarning, lint
+from proxy.authorise.policyset import POLICY_FILE, load_policy_set
+from proxy.authorise.rules import MAX_FILE_BYTES, read_rules
 from proxy.errors import PolicyError, Problem
 from proxy.inspection.detector import Detector
 from proxy.inspection.rules import PiiRules, read_pii_rules
@@ -100,6 +102,21 @@ def read_policies(
     texts = {GATEWAY_FILE: config_text or "", PII_FILE: pii_text}
     digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
     return PoliciesInForce(Authoriser(policy), pii, config, {**policy.files, **digests}, now), tests
+
+
+def policy_warnings(folder: Path) -> tuple[LintWarning, ...]:
+    """What looks like a mistake in ``policy.csv``; nothing while it holds one."""
+    try:
+        with (folder / POLICY_FILE).open("rb") as file:
+            text = file.read(MAX_FILE_BYTES + 1)
+        rules = read_rules(text, POLICY_FILE)
+    except (OSError, PolicyError):
+        return ()
+    try:
+        config = read_gateway_config(read_text(folder / GATEWAY_FILE))
+    except PolicyError:
+        config = GatewayConfig()
+    return lint(text, rules, config.private_dimensions)
 
 
 class _Gathered:

@@ -50,7 +50,7 @@ def test_a_test_file_with_a_mistake_is_told_with_the_mistakes_of_the_other_files
 
 def test_a_gateway_does_not_start_on_failing_tests(folder: Path, detector) -> None:
     take_from_readers(folder)
-    with pytest.raises(PolicyError, match="tests/policy.yaml"):
+    with pytest.raises(PolicyError, match=r"tests/policy\.yaml"):
         PolicyFolder(folder, detector, utc_now)
 
 
