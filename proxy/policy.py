@@ -15,7 +15,7 @@ import watchfiles
 
 from proxy.authorise.authoriser import Authoriser
 from proxy.authorise.lint import LintWarning, lint
-from proxy.authorise.policyset import POLICY_FILE, load_policy_set
+from proxy.authorise.policyset import POLICY_FILE, PolicySet, load_policy_set
 from proxy.authorise.rules import MAX_FILE_BYTES, read_rules
 from proxy.errors import PolicyError, Problem
 from proxy.inspection.detector import Detector
@@ -102,6 +102,22 @@ def read_policies(
     texts = {GATEWAY_FILE: config_text or "", PII_FILE: pii_text}
     digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
     return PoliciesInForce(Authoriser(policy), pii, config, {**policy.files, **digests}, now), tests
+
+
+def read_policy_set(folder: Path) -> PolicySet:
+    """The policy set of ``folder`` alone, which spells scopes as its ``gateway.yaml`` orders dimensions.
+
+    Raises:
+        PolicyError: the problems of both.
+    """
+    gathered = _Gathered()
+    configured = (folder / GATEWAY_FILE).exists()
+    config_text = gathered.take(lambda: read_text(folder / GATEWAY_FILE)) if configured else ""
+    config = gathered.take(lambda: read_gateway_config(config_text or "")) or GatewayConfig()
+    policy = gathered.take(lambda: load_policy_set(folder, dimension_order=config.dimensions))
+    if gathered.problems or policy is None:
+        raise PolicyError(gathered.problems)
+    return policy
 
 
 def policy_warnings(folder: Path) -> tuple[LintWarning, ...]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NoReturn
 
 import typer
+from rich.text import Text
 
-from proxy.cli.output import EXIT_POLICY, print_json, refuse_policy
+from proxy.cli.output import EXIT_POLICY, console, print_json, refuse_policy
 from proxy.errors import PolicyError, Problem
 
 
@@ -27,6 +29,15 @@ def problem_json(problem: Problem) -> dict[str, object]:
         "column": problem.column,
         "message": problem.message,
     }
+
+
+def print_rows(rows: Sequence[Sequence[str]], *, indent: int = 0, styles: Sequence[str] = ()) -> None:
+    """Rows in columns, each on one line whatever the width of the terminal: what is copied from it stays whole."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for position, row in enumerate(rows):
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        style = styles[position] if styles else ""
+        console.print(Text(" " * indent + "  ".join(cells).rstrip(), style))
 
 
 def refuse(error: PolicyError, *, as_json: bool) -> NoReturn:

@@ -10,21 +10,18 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
 
 from proxy.cli.options import POLICIES
 from proxy.cli.output import EXIT_FAILED, EXIT_POLICY, console, fail, print_json
 from proxy.cli.policy.junit import junit, refused
-from proxy.cli.policy.listing import counted, problem_json, refuse
+from proxy.cli.policy.listing import counted, print_rows, problem_json, refuse
 from proxy.errors import PolicyError
 from proxy.moments import utc_now
 from proxy.policy import read_policies, under_test
 from proxy.policytest.coverage import Coverage, coverage
 from proxy.policytest.run import Outcome, run
 
-_FILE_INDENT = 8
+_INDENT = 8
 
 
 class Report(StrEnum):
@@ -99,30 +96,26 @@ def _show(outcomes: Sequence[Outcome], covered: Coverage) -> None:
             console.print("  [bold red]FAIL[/]  " if outcome.failures else "  [green]ok[/]    ", end="")
             console.print(outcome.test.name, markup=False)
             if outcome.failures:
-                console.print(Padding(_failures(outcome, covered), (0, 0, 0, _FILE_INDENT)))
+                _show_failures(outcome, covered)
     _show_coverage(covered)
     failed = sum(bool(outcome.failures) for outcome in outcomes)
     verdict = f"[bold red]{failed} failed[/]" if failed else "[green]all passed[/]"
     console.print(f"{counted(len(outcomes), 'test')}, {verdict}")
 
 
-def _failures(outcome: Outcome, covered: Coverage) -> Table:
+def _show_failures(outcome: Outcome, covered: Coverage) -> None:
     texts = {line.place: line.text for line in covered.lines}
-    table = Table("what", "expected", "is", "because", box=None, pad_edge=False, header_style="dim")
+    rows = [("what", "expected", "is", "because")]
     for failure in outcome.failures:
         because = f"{failure.line}  {texts[failure.line]}" if failure.line else failure.because
-        table.add_row(*map(Text, (failure.subject, failure.expected, failure.actual, because)))
-    return table
+        rows.append((failure.subject, failure.expected, failure.actual, because))
+    print_rows(rows, indent=_INDENT, styles=["dim"] + [""] * len(outcome.failures))
 
 
 def _show_coverage(covered: Coverage) -> None:
     share = f"{covered.deciding} of {counted(len(covered.lines), 'line')}"
     console.print(f"\n[bold]coverage[/] {covered.percent:.1f} %: {share} of the policy files decide in some test")
-    table = Table(box=None, pad_edge=False, show_header=False)
-    for line in covered.missing():
-        table.add_row(*map(Text, (f"  {line.place}", line.exercise, line.text)))
-    if table.row_count:
-        console.print(table)
+    print_rows([(line.place, line.exercise.value, line.text) for line in covered.missing()], indent=2)
 
 
 def _as_json(outcomes: Sequence[Outcome], covered: Coverage, *, ok: bool) -> dict[str, object]:
