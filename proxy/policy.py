@@ -111,13 +111,21 @@ def read_policy_set(folder: Path) -> PolicySet:
         PolicyError: the problems of both.
     """
     gathered = _Gathered()
-    configured = (folder / GATEWAY_FILE).exists()
-    config_text = gathered.take(lambda: read_text(folder / GATEWAY_FILE)) if configured else ""
-    config = gathered.take(lambda: read_gateway_config(config_text or "")) or GatewayConfig()
-    policy = gathered.take(lambda: load_policy_set(folder, dimension_order=config.dimensions))
+    order = gathered.take(lambda: read_dimension_order(folder))
+    policy = gathered.take(lambda: load_policy_set(folder, dimension_order=order or ()))
     if gathered.problems or policy is None:
         raise PolicyError(gathered.problems)
     return policy
+
+
+def read_dimension_order(folder: Path) -> tuple[str, ...]:
+    """The order of dimensions that the ``gateway.yaml`` of ``folder`` names, or that of the defaults.
+
+    Raises:
+        PolicyError: the file holds a mistake.
+    """
+    path = folder / GATEWAY_FILE
+    return (read_gateway_config(read_text(path)) if path.exists() else GatewayConfig()).dimensions
 
 
 def policy_warnings(folder: Path) -> tuple[LintWarning, ...]:
