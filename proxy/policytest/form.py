@@ -23,6 +23,7 @@ from store.scope import Scope
 FOLDER = "tests"
 
 MAX_TESTS = 10_000
+MAX_TEXT_CHARACTERS = 64 * 1024
 
 
 def _principal(text: str) -> str:
@@ -49,9 +50,11 @@ def _role(text: str) -> str:
 
 def _line(text: str) -> str:
     try:
-        _policy_line(text)
+        rules = read_rules(text, "")
     except PolicyError as error:
         raise ValueError(error.problems[0].message) from None
+    if len(rules.lines) + len(rules.links) > 1:
+        raise ValueError("write one policy line")
     return text
 
 
@@ -104,7 +107,13 @@ class _Gate(BaseModel):
     model_config = _STRICT
 
     name: Annotated[_Name, Field(description="A sentence that says what must hold.")]
-    text: Annotated[str, Field(description="What wants to enter. Make it up: this file is no place for real PII.")]
+    text: Annotated[
+        str,
+        Field(
+            max_length=MAX_TEXT_CHARACTERS,
+            description="What wants to enter. Make it up: this file is no place for real PII.",
+        ),
+    ]
     into: Annotated[str, Field(description="Where to: a name from scopes, or a path.")]
     verdict: Annotated[VerdictKind, Field(description="What the gate does with it.")]
     entities: Annotated[
@@ -136,7 +145,7 @@ def read_tests(folder: Path) -> tuple[PolicyTest, ...]:
     """
     problems: list[Problem] = []
     tests: list[PolicyTest] = []
-    for path in sorted((folder / FOLDER).glob("*.y*ml")):
+    for path in files_of(folder):
         try:
             tests += _file(path)
         except PolicyError as error:
@@ -146,6 +155,12 @@ def read_tests(folder: Path) -> tuple[PolicyTest, ...]:
     if problems:
         raise PolicyError(problems)
     return tuple(tests)
+
+
+def files_of(folder: Path) -> list[Path]:
+    """The files of policy tests in ``folder``, by name. What an editor hides beside a file is none."""
+    found = (path for path in (folder / FOLDER).glob("*") if path.suffix in {".yaml", ".yml"})
+    return sorted(path for path in found if not path.name.startswith("."))
 
 
 def _file(path: Path) -> tuple[PolicyTest, ...]:

@@ -150,7 +150,11 @@ def _gate(test: GateTest, under_test: UnderTest) -> Outcome:
         return Outcome(test, tuple(_misjudged(test, VerdictKind.PASS, frozenset(), "a private scope has no gate")), ())
     recording = _Recording(under_test.detector)
     draft = Draft(test.text)
-    seen = look(draft, test.scope, under_test.pii, recording, before_each=lambda: None)
+    try:
+        seen = look(draft, test.scope, under_test.pii, recording, before_each=_go_on)
+    except Exception as error:  # noqa: BLE001 - whatever went wrong, there is no verdict; its message may hold the text
+        subject, because = f"text into {test.into}", type(error).__name__
+        return Outcome(test, (Failure(test.place, subject, test.verdict, "not judged", because),), ())
     verdict = judge(draft, seen, Review(), _NO_KEY).verdict
     deciding = frozenset(f"{under_test.pii.source}:{one.rule.line}" for one in seen if one.rule is not None)
     decisive = (f"{under_test.pii.source}:{one.rule.line}" for one in seen if one.rule and one.verdict is verdict.kind)
@@ -160,6 +164,10 @@ def _gate(test: GateTest, under_test: UnderTest) -> Outcome:
     matching = frozenset(_matching(test, recording.spans, under_test.pii))
     trace = Trace("", deciding | passed_over, matching | passed_over)
     return Outcome(test, tuple(_misjudged(test, verdict.kind, found, because)), (trace,))
+
+
+def _go_on() -> None:
+    """Nobody waits for a policy test."""
 
 
 def _misjudged(test: GateTest, actual: VerdictKind, found: frozenset[str], because: str) -> Iterator[Failure]:

@@ -217,4 +217,4 @@ def test_text_that_no_file_can_hold_is_refused_as_well() -> None:
 def test_lines_know_their_place() -> None:
     read = read_rules(SHIPPED, "policy.csv")
     assert read.lines[0].place == "policy.csv:9"
-    assert read.links[0].place == "policy.csv:29"
+    assert read.links[0].place == "policy.csv:28"

@@ -1,8 +1,12 @@
 """Test files: what they may hold, and where each mistake stands."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proxy.authorise.decision import Action
 from proxy.errors import PolicyError
@@ -38,6 +42,9 @@ REFUSED = {
     "a reason for a scope not expected": (f"{ACCESS}    roles: []\n    because: {{org/a: 'p, role:x, org/a, read, allow'}}\n", [(5, 15, "'org/a' is not under expect")]),
     "a reason that is no line": (f"{ACCESS}    expect: {{org/a: []}}\n    because: {{org/a: 'p, role:x, org/a, read, Deny'}}\n", [(5, 15, "did you mean deny?")]),
     "a reason that is a g line": (f"{ACCESS}    expect: {{org/a: []}}\n    because: {{org/a: 'g, agent:ana, role:x'}}\n", [(5, 15, "no p line")]),
+    "a reason of two lines": (f'{ACCESS}    expect: {{org/a: []}}\n    because: {{org/a: "p, role:x, org/a, read, deny\\np, role:x, org/b, read, deny"}}\n', [(5, 15, "write one policy line")]),
+    "a text too long": (f"gate: [{{name: n, text: {'x' * 70_000}, into: org/a, verdict: pass}}]", [(1, 18, "at most 65536 characters")]),
+    "a scope that is a number": (f"{ACCESS}    expect: {{1: []}}\n", [(4, 14, "valid string")]),
     "an unknown verdict": (f"{GATE}    into: org/a\n    verdict: blocked\n", [(5, 5, "Input should be 'pass'")]),
     "into nowhere": (f"{GATE}    into: q3\n    verdict: pass\n", [(4, 5, "no scope is called 'q3'")]),
     "a text that is a number": ("gate: [{name: n, text: 5, into: org/a, verdict: pass}]", [(1, 18, "valid string")]),
@@ -83,6 +90,7 @@ def test_the_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "tests" / "b.yml").write_text("")
     (tmp_path / "tests" / "c.yaml").write_bytes(b"\xff")
     (tmp_path / "tests" / "notes.txt").write_text("not a test")
+    (tmp_path / "tests" / ".#a.yaml").symlink_to("what an editor leaves")
     with pytest.raises(PolicyError) as caught:
         read_tests(tmp_path)
     assert [str(problem) for problem in caught.value.problems] == [
@@ -100,3 +108,27 @@ def test_too_many_tests_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     )
     with pytest.raises(PolicyError, match="tests: 2 tests; at most 1 are run"):
         read_tests(tmp_path)
+
+
+FIELDS = ["scopes", "tests", "gate", "name", "principal", "expect", "because", "roles", "text", "into", "verdict"]
+VALUES = st.recursive(
+    st.sampled_from(
+        ["a", "org/a", "agent:a", "role:a", "read", "block", "*", "p, role:a, org/a, read, deny", 1, None, ""]
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*FIELDS, "a", "org/a"]), inner, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["scopes", "tests", "gate", "version"]), VALUES))
+def test_any_yaml_is_read_or_refused(content: dict[str, object]) -> None:
+    with contextlib.suppress(PolicyError):
+        read_test_file(yaml.safe_dump(content), "f")
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with contextlib.suppress(PolicyError):
+        read_test_file(text, "f")

@@ -1,7 +1,11 @@
 """What a test says of policies that do as it states, and of policies that do not."""
 
+from dataclasses import replace
+
 import pytest
 
+from proxy.inspection.detector import Span
+from tests.proxy.inspection.doubles import ScriptedDetector
 from tests.proxy.policytest.builders import PII, POLICY, covered, outcomes, world
 
 FORGETTING = "p, role:writer, agent/{self}/org/acme, forget|read|write, allow"
@@ -101,6 +105,17 @@ def test_what_the_gate_does_passes(test: str) -> None:
 def test_what_the_gate_does_not_do_is_told_without_the_text(test: str, expected: str) -> None:
     [found] = told(f"gate: [{test}]")
     assert found == expected
+
+
+def test_a_text_that_cannot_be_judged_fails_its_test_without_being_told() -> None:
+    def fail() -> list[Span]:
+        raise ValueError("some text of the draft")
+
+    under_test = replace(world(), detector=ScriptedDetector(fail))
+    [outcome] = outcomes("gate: [{name: n, text: a text, into: org/acme, verdict: pass}]", under_test)
+    assert [str(failure.problem("n")) for failure in outcome.failures] == [
+        "tests/t.yaml:1:9: test 'n': text into org/acme: expected pass; is not judged: ValueError"
+    ]
 
 
 def missing(text: str) -> dict[str, str]:

@@ -27,17 +27,17 @@ def test_a_denial_names_what_was_considered_and_what_would_allow_it(folder: Path
     assert "10 other lines of the policy: about others" in lines
     assert lines[lines.index("to allow it, one of these lines must be added:") + 1 :] == [
         "p, agent:writer, org/acme/project/alpha, read, allow only this",
-        "g, agent:writer, role:privacy_reviewer gives policy.csv:22 (org/acme/project/*, read|review)",
-        "g, agent:writer, role:supervisor gives policy.csv:19 (org/acme/project/alpha/**, read|write|publish)",
-        "g, agent:writer, role:worker gives policy.csv:17 (org/acme/project/alpha, read), and 1 more line",
+        "g, agent:writer, role:privacy_reviewer gives policy.csv:21 (org/acme/project/*, read|review)",
+        "g, agent:writer, role:supervisor gives policy.csv:16 (org/acme/project/alpha/**, read|write|publish)",
+        "g, agent:writer, role:worker gives policy.csv:18 (org/acme/project/alpha, read), and 1 more line",
     ]
 
 
 def test_a_denial_by_a_line_names_what_must_change(folder: Path, scopegate: Run) -> None:
     lines = lines_of(scopegate("explain", "agent:intern", "read", CEO, SCOPEGATE_POLICIES=str(folder)).stdout)
-    assert "policy.csv:24 role:intern, org/acme/project/q3/user/ceo/**, *, deny decides" in lines
+    assert "policy.csv:23 role:intern, org/acme/project/q3/user/ceo/**, *, deny decides" in lines
     at = lines.index("to allow it, what denies it must change:")
-    assert lines[at + 1] == "policy.csv:24 p, role:intern, org/acme/project/q3/user/ceo/**, *, deny"
+    assert lines[at + 1] == "policy.csv:23 p, role:intern, org/acme/project/q3/user/ceo/**, *, deny"
     assert lines[at + 3 :] == ["and this line must be added:", f"p, agent:intern, {CEO}, read, allow only this"]
 
 
@@ -55,17 +55,17 @@ def test_the_answer_as_json(folder: Path, scopegate: Run) -> None:
         "principal": "agent:intern",
         "action": "read",
         "scope": CEO,
-        "line": "policy.csv:24",
+        "line": "policy.csv:23",
         "reason": "",
         "roles": ["role:intern"],
         "considered": [],
         "lines_about_others": 10,
-        "must_change": ["policy.csv:24"],
+        "must_change": ["policy.csv:23"],
         "additions": [{"line": f"p, agent:intern, {CEO}, read, allow", "through": None, "more": 0}],
     }
     assert [(each["line"], each["matches"], each["decides"]) for each in answer["considered"]] == [
-        ("policy.csv:23", False, False),
-        ("policy.csv:24", True, True),
+        ("policy.csv:22", False, False),
+        ("policy.csv:23", True, True),
     ]
 
 

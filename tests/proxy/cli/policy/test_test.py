@@ -31,7 +31,7 @@ def test_a_failure_shows_expected_actual_and_the_line_that_decided(folder: Path,
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert "FAIL the reviewer only reads, and only what is shared" in lines
     assert "read in q3 allowed denied no line allows it" in lines
-    assert "policy.csv:24 never matches p, role:intern, org/acme/project/q3/user/cfo/**, *, deny" in lines
+    assert "policy.csv:23 never matches p, role:intern, org/acme/project/q3/user/cfo/**, *, deny" in lines
     assert result.stdout.splitlines()[-1] == "21 tests, 2 failed"
 
 
