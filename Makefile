@@ -38,7 +38,8 @@ check: $(STAMP)  ## Lint, types, who imports whom, and the shipped policies
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/scopegate policy check policies
+	$(BIN)/scopegate policy check policies --strict
+	$(BIN)/scopegate policy test policies --coverage-min 100
 
 format: $(STAMP)  ## Format the code
 	$(BIN)/ruff check --fix-only .

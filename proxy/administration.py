@@ -13,7 +13,7 @@ from proxy.authenticate.keyring import KeyRecord, KeyRing, KeyTerms
 from proxy.authorise.decision import Action, Allow, Deny, Effect
 from proxy.call import Call, refuse
 from proxy.errors import Conflict, FieldProblem, Forbidden, Invalid, NotFound, PolicyError
-from proxy.policy import PolicyFolder
+from proxy.policyfolder import PolicyFolder
 from store.scope import EMPTY, Scope
 
 _NO_KEY = "no such key, or none that you administer"

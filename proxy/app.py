@@ -34,7 +34,7 @@ from proxy.inspection.gate import PublishGate
 from proxy.inspection.holds import HoldQueue
 from proxy.inspection.presidio import PresidioDetector
 from proxy.moments import Clock, utc_now
-from proxy.policy import PolicyFolder
+from proxy.policyfolder import PolicyFolder
 from proxy.review import Review
 from proxy.sessions import SessionBook
 from proxy.settings import EmbedderSettings, GatewayConfig, Settings
@@ -94,7 +94,7 @@ async def open_app(settings: Settings, parts: Parts | None = None) -> AsyncItera
     """
     parts = parts or Parts()
     detector = parts.detector()
-    policies = PolicyFolder(settings.policies, detector.supported, parts.clock)
+    policies = PolicyFolder(settings.policies, detector, parts.clock)
     async with AsyncExitStack() as stack:
         database = Database.open(settings.data)
         stack.callback(database.close)

@@ -7,6 +7,8 @@ that the event loop never waits for the disk.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -14,18 +16,17 @@ from pathlib import Path
 from typing import TypeVar
 
 import sqlalchemy as sa
-from filelock import FileLock
-from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor, Dialect
 from sqlalchemy.pool import ConnectionPoolEntry
 
 METADATA = sa.MetaData()
 SCHEMA_VERSION = 1
 FILE_NAME = "gateway.sqlite3"
-OPENING_FILE = "gateway.sqlite3.opening"
 
 _THREADS = 4
 _BUSY_TIMEOUT_MS = 10_000
-_OPENING_S = 30
+_SWITCH_TRIES = 200
+_SWITCH_AGAIN_S = 0.02
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _SCHEMA = sa.Table("schema_version", METADATA, sa.Column("version", sa.Integer, primary_key=True))
@@ -79,8 +80,9 @@ class Database:
             # Before SQLite writes: the log that it keeps beside the file gets the file's rights.
             path.touch(mode=0o600)
             path.chmod(0o600)
-            # SQLite waits for every lock but the one with which a new file is switched to its write-ahead log.
-            with FileLock(folder / OPENING_FILE, timeout=_OPENING_S, mode=0o600), engine.begin() as connection:
+            with engine.begin() as connection:
+                # Two processes may open a new folder at once; one makes the tables, the other waits.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
                 METADATA.create_all(connection)
                 _check_version(connection, path)
         except (sa.exc.SQLAlchemyError, OSError) as error:
@@ -118,12 +120,26 @@ class Database:
 
 def _prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
     cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+    _write_ahead(cursor)
     # FULL: a committed audit entry or key must survive a power cut, not only the death of the process.
-    # secure_delete: a rejected text is overwritten, not only let go of.
-    pragmas = (f"busy_timeout = {_BUSY_TIMEOUT_MS}", "journal_mode = WAL", "synchronous = FULL", "secure_delete = ON")
-    for pragma in pragmas:
-        cursor.execute(f"PRAGMA {pragma}")
+    cursor.execute("PRAGMA synchronous = FULL")
+    # A rejected text is overwritten, not only let go of.
+    cursor.execute("PRAGMA secure_delete = ON")
     cursor.close()
+
+
+def _write_ahead(cursor: DBAPICursor) -> None:
+    """Switch the file to its write-ahead log: the one lock for which SQLite does not wait by itself."""
+    for tries_left in reversed(range(_SWITCH_TRIES)):
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if not tries_left:
+                raise
+            time.sleep(_SWITCH_AGAIN_S)
+        else:
+            return
 
 
 def _check_version(connection: sa.Connection, path: Path) -> None:

@@ -104,15 +104,16 @@ def read_gateway_config(text: str, source: str = GATEWAY_FILE) -> GatewayConfig:
     return YamlFile(text, source).read(GatewayConfig)
 
 
-def read_text(path: Path) -> str:
-    """A policy file's text.
+def read_text(path: Path, source: str = "") -> str:
+    """A policy file's text; problems call it ``source``, or else by its name.
 
     Raises:
         PolicyError: it is missing, unreadable or not UTF-8; names the file.
     """
+    source = source or path.name
     try:
         return path.read_bytes().decode("utf-8")
     except OSError as error:
-        raise PolicyError([Problem(path.name, 0, 0, f"cannot be read: {error.strerror}")]) from None
+        raise PolicyError([Problem(source, 0, 0, f"cannot be read: {error.strerror}")]) from None
     except UnicodeDecodeError as error:
-        raise PolicyError([Problem(path.name, 0, 0, f"is not UTF-8 at byte {error.start}")]) from None
+        raise PolicyError([Problem(source, 0, 0, f"is not UTF-8 at byte {error.start}")]) from None

@@ -73,7 +73,7 @@ DOORS = {
     "tldextract": "proxy/inspection/presidio.py",
     "typer": "proxy/cli",
     "uvicorn": "proxy/cli",
-    "watchfiles": "proxy/policy.py",
+    "watchfiles": "proxy/policyfolder.py",
     "wordllama": "store/embed/wordllama.py",
     "yaml": "proxy/yamlfile.py",
 }

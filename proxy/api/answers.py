@@ -13,7 +13,7 @@ from proxy.call import Call
 from proxy.entrance import HeldBack, Result
 from proxy.inspection.holds import Hold, HoldState
 from proxy.moments import moment_text
-from proxy.policy import PolicyFolder
+from proxy.policyfolder import PolicyFolder
 from proxy.sessions import Session
 from proxy.settings import GatewayConfig
 from store.memory import Hit, Memory

@@ -19,7 +19,7 @@ from proxy.errors import GatewayError, Invalid
 from proxy.idempotency import Answer, Attempt, IdempotencyBook
 from proxy.identity import FreshIds, RepeatableIds
 from proxy.moments import Clock
-from proxy.policy import PolicyFolder
+from proxy.policyfolder import PolicyFolder
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from proxy.moments import moment_text
-from proxy.policy import PolicyFolder
+from proxy.policyfolder import PolicyFolder
 from proxy.telemetry import Metrics
 from store.memory import JSON
 

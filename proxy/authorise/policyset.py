@@ -121,14 +121,14 @@ class PolicySet:
         return self._files
 
     @property
-    def rules(self) -> Rules:
-        """What the policy file says."""
-        return self._rules
-
-    @property
     def dimension_order(self) -> tuple[str, ...]:
         """The order in which reasons name dimensions."""
         return self._dimension_order
+
+    @property
+    def rules(self) -> Rules:
+        """What ``policy.csv`` says, in file order."""
+        return self._rules
 
     def decide(self, principal: Principal, action: Action, scope: Scope) -> Ruling:
         """The verdict that stock Casbin gives, with its line: the first that denies, else the first that allows.

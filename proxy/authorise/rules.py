@@ -60,6 +60,17 @@ class PolicyLine:
         """Where the line stands, such as ``policy.csv:7``."""
         return f"{self.source}:{self.number}"
 
+    @property
+    def meaning(self) -> object:
+        """What the line is about, however it is spelled; its effect is not part of it."""
+        pattern = self.pattern
+        scopes = (pattern.literals, pattern.wildcards, pattern.selves, pattern.open)
+        return self.subject, scopes, frozenset(self.actions)
+
+    def says_the_same_as(self, other: PolicyLine) -> bool:
+        """Whether ``other`` says the same, effect included."""
+        return self.effect is other.effect and self.meaning == other.meaning
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -157,7 +168,7 @@ class _Reader:
             return
         row = tuple(field.text for field in fields[1:])
         line = PolicyLine(self.source, number, subject, pattern, actions, effect, row)
-        if self._is_first(number, _meaning(line), effect):
+        if self._is_first(number, line.meaning, effect):
             self.lines.append(line)
 
     def _role_link(self, number: int, fields: list[_Field]) -> None:
@@ -293,10 +304,3 @@ def _effect(text: str) -> Effect:
         hint = f"did you mean {close[0]}? " if close else ""
         message = f"effect must be allow or deny, not {text[:40]!r}; {hint}Casbin would skip the line"
         raise _FieldError(message) from None
-
-
-def _meaning(line: PolicyLine) -> object:
-    """What the line is about, however it is spelled."""
-    pattern = line.pattern
-    scopes = (pattern.literals, pattern.wildcards, pattern.selves, pattern.open)
-    return line.subject, scopes, frozenset(line.actions)

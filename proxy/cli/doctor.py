@@ -108,7 +108,7 @@ def _detector(detector: Detector) -> str:
 
 def _policies(folder: Path, detector: Detector) -> str:
     try:
-        return f"{folder}: version {load_policies(folder, detector.supported, utc_now()).version}"
+        return f"{folder}: version {load_policies(folder, detector, utc_now()).version}"
     except PolicyError as error:
         raise _Wrong(str(error)) from None
 

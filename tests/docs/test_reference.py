@@ -17,7 +17,15 @@ from proxy.settings import GatewayConfig
 from proxy.telemetry import Metrics
 from tests.world import ROOT
 
-DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md")])
+DOCUMENTS = sorted(
+    [
+        ROOT / "README.md",
+        ROOT / "CHANGELOG.md",
+        ROOT / "policies" / "README.md",
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("examples/**/*.md"),
+    ]
+)
 
 
 def settings_of(section: BaseModel, prefix: str = "") -> dict[str, object]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from proxy.database import FILE_NAME, METADATA, OPENING_FILE, SCHEMA_VERSION, Database, DatabaseError, Moment
+from proxy.database import FILE_NAME, METADATA, SCHEMA_VERSION, Database, DatabaseError, Moment
 
 VERSION = sa.text("select version from schema_version")
 ADD = sa.text("insert into schema_version (version) values (:version)")
@@ -46,7 +46,7 @@ def test_nobody_else_may_read_the_file_nor_those_that_sqlite_keeps_beside_it(tmp
     database.run_here(lambda connection: connection.execute(ADD, {"version": 7}))
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     database.close()
-    assert modes == dict.fromkeys([FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", OPENING_FILE], 0o600)
+    assert modes == dict.fromkeys([FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm"], 0o600)
 
 
 def test_a_file_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None:

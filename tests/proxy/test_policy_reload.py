@@ -13,9 +13,10 @@ import pytest
 from proxy.authorise.decision import Action, Allow
 from proxy.authorise.registry import ScopeRegistry
 from proxy.errors import PolicyError
-from proxy.policy import PolicyFolder
+from proxy.policyfolder import PolicyFolder
 from proxy.principal import Caller, Principal
 from store.scope import EMPTY, Direction, Scope
+from tests.proxy.api.rig import QuickDetector
 from tests.proxy.authorise.stock import POLICIES
 
 # Each set allows ana one of two projects through a role of its own, denies her the other, and says so in other lines.
@@ -48,7 +49,7 @@ def folder(tmp_path: Path) -> PolicyFolder:
         shutil.copy(POLICIES / name, tmp_path)
     (tmp_path / "pii.yaml").write_text(PII)
     (tmp_path / "policy.csv").write_text(OLD + FILLER)
-    return PolicyFolder(tmp_path, {"SECRET"}, lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    return PolicyFolder(tmp_path, QuickDetector(), lambda: datetime(2026, 1, 1, tzinfo=UTC))
 
 
 def answers(folder: PolicyFolder) -> object:

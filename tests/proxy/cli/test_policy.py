@@ -38,8 +38,8 @@ def test_every_mistake_is_listed_with_its_place_and_it_ends_with_3(scopegate, tm
     assert {("policy.csv", len(lines) + 1), ("policy.csv", len(lines) + 2)} <= places
     assert "pii.yaml" in {source for source, _ in places}
     for source, line in places:
-        assert f"{source}:{line}:" in text.err
-    assert f"{len(answer['problems'])} problems" in text.err
+        assert f"{source}:{line}:" in text.out
+    assert f"{len(answer['problems'])} mistakes" in text.out
 
 
 def test_status_and_reload_of_a_running_gateway(scopegate, gateway) -> None:
