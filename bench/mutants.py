@@ -129,7 +129,10 @@ MUTANTS = [
         ("Action.READ)\n", "Action.WRITE)\n"),
         ("if len(terms) > MAX_TERMS:\n        return", ""),
         ("len(terms) < MAX_TERMS:", "True:"),
-        ("line.pattern.open and line.pattern.matches", "line.pattern.matches"),
+        (
+            "if probe.shape.open and probe.shape.dimensions <= lens.dimensions",
+            "if probe.shape.dimensions <= lens.dimensions",
+        ),
     ),
     *_mutants(
         "proxy/authorise/policyset.py",
