@@ -129,11 +129,14 @@ MUTANTS = [
         ("Action.READ)\n", "Action.WRITE)\n"),
         ("if len(terms) > MAX_TERMS:\n        return", ""),
         ("len(terms) < MAX_TERMS:", "True:"),
-        ("line.pattern.open and line.pattern.matches", "line.pattern.matches"),
+        (
+            "if probe.shape.open and probe.shape.dimensions <= lens.dimensions",
+            "if probe.shape.dimensions <= lens.dimensions",
+        ),
     ),
     *_mutants(
         "proxy/authorise/policyset.py",
-        ("line.effect is Effect.ALLOW, line.place", "True, line.place"),
+        ("line.effect is _ALLOW, line.place", "True, line.place"),
         ("Engine(checked_model, policy, read).release()", "pass"),
         ("return frozenset(), ()", "return registry.known, ()"),
         ("            return False\n\n\ndef _log", "            return True\n\n\ndef _log"),
@@ -146,7 +149,7 @@ MUTANTS = [
     ),
     *_mutants(
         "store/scope.py",
-        ("Scope.of(self.terms).as_dict()", "dict(self.terms)"),
+        ("values = Scope.of(self.terms).as_dict()", "values = dict(self.terms)"),
     ),
     Mutant(
         "proxy/authorise/outlook.py",

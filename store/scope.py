@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 MAX_TERMS = 8
 EMPTY_PATH = "/"
@@ -92,9 +92,11 @@ class Scope:
     @property
     def dimensions(self) -> frozenset[str]:
         """The dimensions that this scope names."""
-        if self._dimensions is None:
-            object.__setattr__(self, "_dimensions", frozenset(term.dimension for term in self.terms))
-        return cast("frozenset[str]", self._dimensions)
+        dimensions = self._dimensions
+        if dimensions is None:
+            dimensions = frozenset(term.dimension for term in self.terms)
+            object.__setattr__(self, "_dimensions", dimensions)
+        return dimensions
 
     @property
     def values(self) -> Mapping[str, str]:
@@ -103,9 +105,11 @@ class Scope:
         Raises:
             ScopeError: the scope was made around ``parse`` and ``of``, and its terms are not those of a scope.
         """
-        if self._values is None:
-            object.__setattr__(self, "_values", Scope.of(self.terms).as_dict())
-        return cast("Mapping[str, str]", self._values)
+        values = self._values
+        if values is None:
+            values = Scope.of(self.terms).as_dict()
+            object.__setattr__(self, "_values", values)
+        return values
 
     def path(self, order: Sequence[str] = ()) -> str:
         """The path, dimensions in the order given and then by name; ``/`` for the empty scope."""

@@ -54,7 +54,7 @@ class Outlook:
 def _denied_throughout(view: View, name: str, lens: Scope) -> bool:
     """Whether one line denies the lens and all that contains it."""
     return any(
-        line.pattern.open and line.pattern.matches(lens, name)
+        line.pattern.matches(lens, name)
         for probe in view.deny
         if probe.shape.open and probe.shape.dimensions <= lens.dimensions
         for line in view.agreeing(probe, lens.values)

@@ -30,6 +30,7 @@ POLICY_FILE = "policy.csv"
 PRINCIPALS_KEPT = 4_096
 LENSES_KEPT = 4_096
 
+_ALLOW = Effect.ALLOW
 _FAILED = "the policy could not be evaluated; nothing is allowed"
 _log = logging.getLogger("scopegate.policy")
 
@@ -143,7 +144,7 @@ class PolicySet:
             return Ruling(False, None, principal, action, scope, failure=_FAILED)  # noqa: FBT003
         if line is None:
             return Ruling(False, None, principal, action, scope, self._dimension_order)  # noqa: FBT003
-        return Ruling(line.effect is Effect.ALLOW, line.place, principal, action, scope, self._dimension_order)
+        return Ruling(line.effect is _ALLOW, line.place, principal, action, scope, self._dimension_order)
 
     def explain(self, principal: Principal, action: Action, scope: Scope) -> Explanation:
         """The ruling, with every line that is about the principal and why it does or does not match."""

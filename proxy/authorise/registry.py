@@ -187,8 +187,8 @@ def _laid_out(
 def _columns(
     dimensions: Iterable[str], scopes: Sequence[Scope], codes: Mapping[str, Mapping[str, int]]
 ) -> Mapping[str, Codes]:
-    columns = {dimension: np.empty(len(scopes), np.int32) for dimension in dimensions}
-    for row, scope in enumerate(scopes):
+    columns: dict[str, list[int]] = {dimension: [] for dimension in dimensions}
+    for scope in scopes:
         for dimension, value in scope.terms:
-            columns[dimension][row] = codes[dimension][value]
-    return columns
+            columns[dimension].append(codes[dimension][value])
+    return {dimension: np.array(column, np.int32) for dimension, column in columns.items()}

@@ -27,10 +27,14 @@ DETECTOR = QuickDetector()
 BAD_GRANT = f"p, agent:newcomer, {SHARED}, write, alow\n"
 
 
+def copied(to: Path) -> Path:
+    """The shipped policies without their tests: here they change at will."""
+    return Path(shutil.copytree(POLICIES, to, ignore=shutil.ignore_patterns("tests", "schema")))
+
+
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    # Without the shipped tests: the policies here change at will.
-    return Path(shutil.copytree(POLICIES, tmp_path / "policies", ignore=shutil.ignore_patterns("tests", "schema")))
+    return copied(tmp_path / "policies")
 
 
 @pytest.fixture
@@ -299,14 +303,14 @@ async def test_a_deleted_folder_leaves_the_last_good_policy_and_may_come_back(
     shutil.rmtree(files)
     await eventually(lambda: watched.refused is not None)
     assert watched.in_force is before
-    shutil.copytree(POLICIES, files)
+    copied(files)
     await eventually(lambda: watched.refused is None)
     add(files, GRANT)
     await eventually(lambda: newcomer_may_write(watched))
 
 
 async def test_a_replaced_folder_is_watched_in_its_stead(watched: PolicyFolder, files: Path) -> None:
-    shutil.copytree(POLICIES, files.with_name("checkout"))
+    copied(files.with_name("checkout"))
     shutil.move(files, files.with_name("old"))
     shutil.move(files.with_name("checkout"), files)
     add(files, GRANT)

@@ -85,6 +85,13 @@ def test_a_read_where_nothing_exists_is_allowed_and_empty() -> None:
     )
 
 
+def test_an_empty_read_below_a_denied_lens_names_no_line() -> None:
+    policy = "p, agent:ana, org/acme/**, read, allow\np, agent:ana, org/acme, read, deny"
+    decision = Authoriser(PolicySet.from_text(MODEL, policy)).may_read(caller("agent:ana"), ACME, Direction.BOTH, [])
+    assert isinstance(decision, Allow)
+    assert decision.lines == ()
+
+
 @pytest.mark.parametrize(
     ("name", "lens"),
     [("agent:ana", BETA), ("agent:ana", BOS), ("human:lead", CEOS), ("agent:half", ALPHA), ("agent:new", EMPTY)],

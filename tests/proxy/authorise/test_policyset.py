@@ -2,8 +2,10 @@ import logging
 from hashlib import sha256
 from pathlib import Path
 
+import casbin
 import pytest
 
+from proxy.authorise import engine
 from proxy.authorise.decision import Action, Considered, Grant, Ruling
 from proxy.authorise.policyset import PolicySet, load_policy_set
 from proxy.errors import PolicyError
@@ -138,6 +140,16 @@ def test_the_shipped_folder_loads() -> None:
     assert policy.version == PolicySet.from_text(MODEL, SHIPPED).version
     assert policy.dimension_order == ("org", "project")
     assert policy.roles(Principal.parse("agent:writer")) == ("role:writer",)
+
+
+def test_a_file_in_which_casbin_reads_other_rules_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reads_less(model: str, content: bytes) -> casbin.Enforcer:
+        return enforcer(model, content.replace(b"p, role:base, org/acme/project/secret/**, *, deny\n", b""))
+
+    enforcer = engine._enforcer
+    monkeypatch.setattr(engine, "_enforcer", reads_less)
+    with pytest.raises(PolicyError, match="Casbin reads other rules"):
+        PolicySet.from_text(MODEL, POLICY)
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
