@@ -13,6 +13,7 @@ from proxy.errors import PolicyError
 from proxy.moments import utc_now
 from proxy.policy import load_policies
 
+
 def check(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of policy files.")] = Path("policies"),
     output: Output = Format.TEXT,
