@@ -22,6 +22,7 @@ LEGEND = {
 }
 
 _MAX_WIDENED = 128
+_MAX_SPLIT = 3
 _MORE = "/+"
 
 
@@ -55,6 +56,7 @@ def spelled(region: Region, order: Sequence[str] = ()) -> tuple[str, ...]:
         for shape in shapes:
             others = [other for other in shapes if other is not shape]
             shapes = [*others, _plainer(shape, others)]
+        shapes = _needed([piece for shape in shapes for piece in _exact_apart(shape)])
     rank = {dimension: at for at, dimension in enumerate(order)}
     return tuple(sorted({_text(shape, rank) for shape in shapes}))
 
@@ -140,6 +142,20 @@ def _plainer(shape: _Shape, others: Sequence[_Shape]) -> _Shape:
             if shape.region <= Region(dimensions, tuple(rest)):
                 return narrow
     return shape
+
+
+def _exact_apart(shape: _Shape) -> Iterator[_Shape]:
+    """``shape``, or where it ends with what it names: with and without each dimension that may be missing."""
+    optional = [dimension for dimension, values in shape.named if ABSENT in values and values != MISSING]
+    if shape.others != MISSING or len(optional) > _MAX_SPLIT:
+        yield shape
+        return
+    dimensions = shape.region.dimensions
+    boxes = list(shape.region.boxes)
+    for at in map(dimensions.index, optional):
+        boxes = [(*box[:at], box[at] & case, *box[at + 1 :]) for box in boxes for case in (MISSING, PRESENT)]
+    for box in boxes:
+        yield _shape(dimensions, box, Region(dimensions, (box,)))
 
 
 def _text(shape: _Shape, rank: dict[str, int]) -> str:

@@ -2,9 +2,11 @@
 
 import typer
 
-from proxy.cli.policy import check, running
+from proxy.cli.policy import check, running, what, who
 
-app = typer.Typer(help="Check policy files, and see which are in force.", no_args_is_help=True)
+app = typer.Typer(help="Check policy files, ask what they say, and see which are in force.", no_args_is_help=True)
 app.command("check")(check.check)
+app.command("who")(who.who)
+app.command("what")(what.what)
 app.command("status")(running.status)
 app.command("reload")(running.reload)

@@ -52,6 +52,7 @@ def region_of(*texts: str, name: str = "ana") -> Region:
         (["project/q3", "project/q4", "project/*"], [], ["project/*"]),
         (["project/q3", "project/q4"], [], ["project/{q3,q4}"]),
         (["a/1", "a/2", "a/*/b/3"], [], ["a/*/b/3", "a/{1,2}"]),
+        (["org/acme", "org/acme/agent/{self}"], [], ["org/acme", "org/acme/agent/ana"]),
         (["org/acme", "org/acme/project/*/**"], [], ["org/acme", "org/acme/project/*/**"]),
         (
             ["org/acme/**"],
