@@ -40,6 +40,7 @@ from proxy.policy import PolicyFolder
 from proxy.review import Review
 from proxy.sessions import SessionBook
 from proxy.settings import EmbedderSettings, GatewayConfig, Settings
+from proxy.shadow import Shadow
 from proxy.telemetry import Metrics
 from store.embed.hashing import HashingEmbedder
 from store.embed.protocol import Embedder
@@ -112,9 +113,11 @@ async def open_app(settings: Settings, parts: Parts | None = None) -> AsyncItera
         gateway = Gateway(store, entrance, audit, SessionBook(database))
         keys = KeyRing(database)
         metrics = Metrics()
-        endpoints = Endpoints(gateway, Review(entrance, holds, audit), Administration(keys, policies, audit), metrics)
+        shadow = Shadow()
+        administration = Administration(keys, policies, audit, shadow)
+        endpoints = Endpoints(gateway, Review(entrance, holds, audit), administration, metrics)
         attempts = IdempotencyBook(database, run=uuid.uuid4().hex)
-        entry = Entry(keys, policies, attempts, parts.clock, RateLimiter())
+        entry = Entry(keys, policies, attempts, parts.clock, RateLimiter(), shadow)
         document = openapi(operations(endpoints), version("scopegate"))
         checks = {"store": store.check, "gate": gate.check, "audit": audit.check}
         operators = OperatorPaths(checks, policies, metrics, document)

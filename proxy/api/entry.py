@@ -18,6 +18,7 @@ from proxy.idempotency import Answer, Attempt, IdempotencyBook
 from proxy.identity import FreshIds, RepeatableIds
 from proxy.moments import Clock
 from proxy.policy import PolicyFolder
+from proxy.shadow import Shadow
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
@@ -38,12 +39,13 @@ class Entry:
     attempts: IdempotencyBook
     clock: Clock
     rates: RateLimiter
+    shadow: Shadow
 
     def keyed(self, endpoint: Endpoint) -> Handler:
         """An endpoint that changes nothing which a repeated request could change twice."""
 
         async def handle(request: Request) -> Response:
-            return await endpoint(request, await self._call(request))
+            return await endpoint(request, await self._call(request, endpoint))
 
         return handle
 
@@ -51,7 +53,7 @@ class Entry:
         """An endpoint that stores: with an ``Idempotency-Key`` the same request has one effect and one answer."""
 
         async def handle(request: Request) -> Response:
-            call = await self._call(request)
+            call = await self._call(request, endpoint)
             key = request.headers.get(IDEMPOTENCY_KEY)
             if key is None:
                 return await endpoint(request, call)
@@ -77,13 +79,15 @@ class Entry:
         await self.attempts.finish(attempt, Answer(response.status_code, bytes(response.body)))
         return response
 
-    async def _call(self, request: Request) -> Call:
+    async def _call(self, request: Request, endpoint: Endpoint) -> Call:
         now = self.clock()
         # Taken once: the whole request is judged by these rules, whatever is loaded meanwhile.
         rules = self.policies.in_force
         bearer = _BEARER.fullmatch(request.headers.get("Authorization", ""))
         caller = await self.keys.authenticate(bearer[1] if bearer else None, now)
-        call = Call(caller, request.state.request_id, now, rules, FreshIds())
+        request_id: str = request.state.request_id
+        observed = self.shadow.observed(rules, request_id, endpoint.__name__, now)
+        call = Call(caller, request_id, now, observed, FreshIds())
         request.state.call = call
         self.rates.spend(caller.key_id, rules.config.limits.requests_per_minute, now)
         return call

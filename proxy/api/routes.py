@@ -62,6 +62,9 @@ def operations(on: Endpoints) -> Sequence[Operation]:
         Operation("DELETE", "/v1/admin/keys/{id}", on.revoke_key, (_EMPTY,)),
         Operation("GET", "/v1/admin/policy", on.policy_status, (_OK,)),
         Operation("POST", "/v1/admin/policy/reload", on.reload_policy, (_OK,)),
+        Operation("POST", "/v1/admin/policy/shadow", on.start_shadow, (_CREATED,), wire.StartShadow),
+        Operation("GET", "/v1/admin/policy/shadow", on.shadow_status, (_OK,)),
+        Operation("DELETE", "/v1/admin/policy/shadow", on.stop_shadow, (_EMPTY,)),
         Operation("GET", "/v1/admin/audit", on.query_audit, (_OK,), query=wire.ListAudit),
     )
 
