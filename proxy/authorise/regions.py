@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from proxy.pattern import ScopePattern
 from store.scope import MAX_TERMS, Scope
 
-MAX_BOXES = 10_000
+MAX_BOXES = 5_000
 
 ABSENT = ""
 
@@ -35,6 +35,12 @@ class Values:
     def is_empty(self) -> bool:
         """Whether no value is in it."""
         return not self.listed and not self.inverted
+
+    def meets(self, other: Values) -> bool:
+        """Whether the two share a value."""
+        if self.inverted:
+            return other.inverted or not other.listed <= self.listed
+        return not (self.listed <= other.listed if other.inverted else self.listed.isdisjoint(other.listed))
 
     def __and__(self, other: Values) -> Values:
         if self.inverted and other.inverted:
@@ -92,6 +98,16 @@ class Region:
                 region = region._with(dimension)
         return region
 
+    def merged(self) -> Region:
+        """The same scopes with boxes joined that differ on one axis only."""
+        boxes: Sequence[Box] = self.boxes
+        before = 0
+        while len(boxes) != before:
+            before = len(boxes)
+            for at in range(len(self.dimensions) + 1):
+                boxes = _joined(boxes, at)
+        return Region(self.dimensions, tuple(boxes))
+
     def __or__(self, other: Region) -> Region:
         mine, theirs = self.on(other.dimensions), other.on(self.dimensions)
         return Region(mine.dimensions, tuple(dict.fromkeys(mine.boxes + theirs.boxes)))
@@ -109,7 +125,8 @@ class Region:
         mine, theirs = self.on(other.dimensions), other.on(self.dimensions)
         taken = set(theirs.boxes)
         boxes = [box for box in mine.boxes if box not in taken]
-        for away in theirs.boxes:
+        # A thousand lines that each deny one project are one box without a thousand projects.
+        for away in theirs.merged().boxes if boxes else ():
             boxes = [piece for box in boxes for piece in without(box, away)]
             if len(boxes) > MAX_BOXES:
                 raise RegionLimitError(f"these patterns fall into more than {MAX_BOXES} parts (limit MAX_BOXES)")
@@ -145,7 +162,7 @@ def is_possible(box: Sequence[Values]) -> bool:
 
 def without(box: Box, other: Box) -> Iterator[Box]:
     """``box`` minus ``other``, as disjoint boxes."""
-    if not is_possible(tuple(_axes(box, other))):
+    if not all(mine.meets(theirs) for mine, theirs in zip(box, other, strict=True)):
         yield box
         return
     inside = list(box)
@@ -157,16 +174,21 @@ def without(box: Box, other: Box) -> Iterator[Box]:
         inside[at] &= values
 
 
-def _axes(box: Box, other: Box) -> Iterator[Values]:
-    return (mine & theirs for mine, theirs in zip(box, other, strict=True))
-
-
 def _overlap(box: Box, other: Box) -> Box:
-    return tuple(_axes(box, other))
+    return tuple(mine & theirs for mine, theirs in zip(box, other, strict=True))
 
 
 def _possible(boxes: Iterable[Box]) -> tuple[Box, ...]:
     return tuple(dict.fromkeys(box for box in boxes if is_possible(box)))
+
+
+def _joined(boxes: Sequence[Box], at: int) -> list[Box]:
+    """The boxes with those made one that differ on axis ``at`` only."""
+    groups: dict[Box, Values] = {}
+    for box in boxes:
+        key = (*box[:at], *box[at + 1 :])
+        groups[key] = groups[key] | box[at] if key in groups else box[at]
+    return [(*key[:at], values, *key[at:]) for key, values in groups.items()]
 
 
 def _split(others: Values) -> Iterator[tuple[Values, Values]]:

@@ -47,7 +47,7 @@ def spelled(region: Region, order: Sequence[str] = ()) -> tuple[str, ...]:
     that the others cover, and what remains is narrowed where that reads better: the steps EXPAND, IRREDUNDANT and
     REDUCE of the minimiser Espresso (Brayton et al., 1984). A region of more than 128 boxes is spelled box by box.
     """
-    merged = _merged(region)
+    merged = region.merged()
     if len(merged.boxes) > _MAX_WIDENED:
         shapes = [_shape(merged.dimensions, box, merged) for box in merged.boxes]
     else:
@@ -65,25 +65,6 @@ def legend(texts: Iterable[str]) -> list[str]:
     """What those signs mean that occur in ``texts`` and that no policy file knows."""
     joined = " ".join(texts).replace("{self}", "").replace("*-{", "*-")
     return [meaning for sign, meaning in LEGEND.items() if sign in joined]
-
-
-def _merged(region: Region) -> Region:
-    """The same region with boxes joined that differ on one axis only."""
-    boxes = list(region.boxes)
-    before = 0
-    while len(boxes) != before:
-        before = len(boxes)
-        for at in range(len(region.dimensions) + 1):
-            boxes = _joined(boxes, at)
-    return Region(region.dimensions, tuple(boxes))
-
-
-def _joined(boxes: Sequence[Box], at: int) -> list[Box]:
-    groups: dict[Box, Values] = {}
-    for box in boxes:
-        key = (*box[:at], *box[at + 1 :])
-        groups[key] = groups[key] | box[at] if key in groups else box[at]
-    return [(*key[:at], values, *key[at:]) for key, values in groups.items()]
 
 
 def _widened(region: Region, box: Box) -> Box:

@@ -49,7 +49,12 @@ def diff(
     ] = None,
     replay_: Annotated[
         Path | None,
-        typer.Option("--replay", metavar="DIR", help="Data folder: decide the requests of its audit log again."),
+        typer.Option(
+            "--replay",
+            envvar="SCOPEGATE_POLICY_DIFF_REPLAY",
+            metavar="DIR",
+            help="Data folder: decide the requests of its audit log again.",
+        ),
     ] = None,
     inspect_at_most: Annotated[
         int, typer.Option(min=0, help="With --data, how many memories to search for PII.")

@@ -31,7 +31,14 @@ def simulate(
         Path | None, typer.Argument(metavar="NEW", help="Folder with the candidate model.conf and policy.csv.")
     ] = None,
     lasts: Annotated[
-        timedelta, typer.Option("--for", parser=_duration, metavar="DURATION", help="How long: 10m, 12h, up to 7d.")
+        timedelta,
+        typer.Option(
+            "--for",
+            envvar="SCOPEGATE_POLICY_SIMULATE_FOR",
+            parser=_duration,
+            metavar="DURATION",
+            help="How long: 10m, 12h, up to 7d.",
+        ),
     ] = "10m",  # type: ignore[assignment]  # typer parses the default
     status: Annotated[bool, typer.Option("--status", help="Show how the candidate compares so far.")] = False,
     stop: Annotated[bool, typer.Option("--stop", help="Show that, then end the simulation.")] = False,
