@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from proxy.audit.entry import Outcome
 from proxy.audit.log import AuditLog, AuditQuery, Recorded
 from proxy.authenticate.key import Key
 from proxy.authenticate.keyring import KeyRecord, KeyRing, KeyTerms
 from proxy.authorise.decision import Action, Allow, Deny, Effect
+from proxy.authorise.policyset import PolicySet
 from proxy.call import Call, refuse
 from proxy.errors import Conflict, FieldProblem, Forbidden, Invalid, NotFound, PolicyError
 from proxy.policyfolder import PolicyFolder
+from proxy.shadow import Shadow, Simulation
 from store.scope import EMPTY, Scope
 
 _NO_KEY = "no such key, or none that you administer"
+_NO_SIMULATION = "no candidate policy is simulated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,7 @@ class Administration:
     keys: KeyRing
     policies: PolicyFolder
     audit: AuditLog
+    shadow: Shadow
 
     async def create_key(self, call: Call, terms: KeyTerms) -> tuple[Key, KeyRecord]:
         """Issue a key.
@@ -112,8 +118,46 @@ class Administration:
         try:
             await self.policies.reload()
         except PolicyError as error:
-            raise Invalid([FieldProblem(problem.place, problem.message) for problem in error.problems]) from None
+            raise _invalid(error) from None
         return self.policies
+
+    async def simulate(self, call: Call, model: str, policy: str, lasts: timedelta) -> Simulation:
+        """Have a candidate ``policy.csv`` decide beside the policy in force, which alone is obeyed, for a while.
+
+        Raises:
+            Forbidden: the caller does not administer ``/``.
+            Invalid: a file holds a mistake; lists all. What was simulated before goes on.
+        """
+        await self._record(call, "shadow_start", EMPTY, await self._administer(call, "shadow_start", EMPTY))
+        read = partial(PolicySet.from_text, model, policy, dimension_order=call.rules.config.dimensions)
+        try:
+            candidate = await asyncio.to_thread(read)
+        except PolicyError as error:
+            raise _invalid(error) from None
+        return self.shadow.start(candidate, call.now, call.now + lasts)
+
+    async def simulation(self, call: Call) -> Simulation:
+        """How the candidate compares so far; also after its time is over.
+
+        Raises:
+            Forbidden: the caller does not administer ``/``.
+            NotFound: none was started since the gateway was, or it was stopped.
+        """
+        await self._record(call, "shadow_status", EMPTY, await self._administer(call, "shadow_status", EMPTY))
+        if self.shadow.simulation is None:
+            raise NotFound(_NO_SIMULATION)
+        return self.shadow.simulation
+
+    async def stop_simulation(self, call: Call) -> None:
+        """End and forget the simulation.
+
+        Raises:
+            Forbidden: the caller does not administer ``/``.
+            NotFound: there is none.
+        """
+        await self._record(call, "shadow_stop", EMPTY, await self._administer(call, "shadow_stop", EMPTY))
+        if not self.shadow.stop():
+            raise NotFound(_NO_SIMULATION)
 
     async def query_audit(self, call: Call, query: AuditQuery) -> Sequence[Recorded]:
         """Entries of the audit log, newest first.
@@ -150,6 +194,10 @@ class Administration:
         await self.audit.record(
             call.entry(operation, Action.ADMINISTER, scope, Outcome.ALLOW, lines=allow.lines, ids=ids)
         )
+
+
+def _invalid(error: PolicyError) -> Invalid:
+    return Invalid([FieldProblem(problem.place, problem.message) for problem in error.problems])
 
 
 def _administers_somewhere(call: Call) -> bool:

@@ -38,6 +38,7 @@ from proxy.policyfolder import PolicyFolder
 from proxy.review import Review
 from proxy.sessions import SessionBook
 from proxy.settings import EmbedderSettings, GatewayConfig, Settings
+from proxy.shadow import Shadow
 from proxy.telemetry import Metrics
 from store.embed.hashing import HashingEmbedder
 from store.embed.protocol import Embedder
@@ -114,8 +115,10 @@ async def open_app(settings: Settings, parts: Parts | None = None) -> AsyncItera
         gateway = Gateway(store, entrance, audit, SessionBook(database))
         keys = KeyRing(database)
         metrics = Metrics()
-        endpoints = Endpoints(gateway, Review(entrance, holds, audit), Administration(keys, policies, audit), metrics)
-        entry = Entry(keys, policies, IdempotencyBook(database), parts.clock, RateLimiter())
+        shadow = Shadow()
+        administration = Administration(keys, policies, audit, shadow)
+        endpoints = Endpoints(gateway, Review(entrance, holds, audit), administration, metrics)
+        entry = Entry(keys, policies, IdempotencyBook(database), parts.clock, RateLimiter(), shadow)
         document = openapi(operations(endpoints), version("scopegate"))
         checks = {"store": store.check, "gate": gate.check, "audit": audit.check}
         operators = OperatorPaths(checks, policies, metrics, document)

@@ -16,6 +16,7 @@ from proxy.moments import moment_text
 from proxy.policyfolder import PolicyFolder
 from proxy.sessions import Session
 from proxy.settings import GatewayConfig
+from proxy.shadow import Disagreement, Outcome, Simulation
 from store.memory import Hit, Memory
 
 
@@ -143,6 +144,37 @@ def policy(folder: PolicyFolder) -> dict[str, object]:
         "refused": None
         if refused is None
         else {"at": moment_text(refused.at), "problems": [str(problem) for problem in refused.problems]},
+    }
+
+
+def simulation(call: Call, simulation: Simulation) -> dict[str, object]:
+    """How a candidate policy compares with the one in force."""
+    return {
+        "running": call.now < simulation.ends_at,
+        "candidate": simulation.candidate.policy.version,
+        "enforced": call.rules.authoriser.policy.version,
+        "started_at": moment_text(simulation.started_at),
+        "ends_at": moment_text(simulation.ends_at),
+        "compared": simulation.counts.total(),
+        "counts": {outcome: simulation.counts[outcome] for outcome in Outcome},
+        "differences": [_disagreement(call, found) for found in simulation.disagreements],
+    }
+
+
+def _disagreement(call: Call, found: Disagreement) -> dict[str, object]:
+    asked = found.asked
+    return {
+        "at": moment_text(asked.at),
+        "request_id": asked.request_id,
+        "operation": asked.operation,
+        "principal": asked.principal,
+        "action": asked.action,
+        "scope": call.rules.config.path(asked.scope),
+        "outcome": found.outcome,
+        "enforced_lines": found.enforced_lines,
+        "candidate_lines": found.candidate_lines,
+        "scopes_gained": found.gained,
+        "scopes_lost": found.lost,
     }
 
 

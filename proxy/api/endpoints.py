@@ -147,6 +147,22 @@ class Endpoints:
         """Read the policy files again."""
         return JSONResponse(answers.policy(await self.administration.reload(call)))
 
+    async def start_shadow(self, request: Request, call: Call) -> Response:
+        """Simulate a candidate policy beside the one in force."""
+        body = await wire.read_body(request, wire.StartShadow)
+        lasts = timedelta(seconds=body.lasts_s)
+        simulation = await self.administration.simulate(call, body.model, body.policy, lasts)
+        return JSONResponse(answers.simulation(call, simulation), HTTPStatus.CREATED)
+
+    async def shadow_status(self, _request: Request, call: Call) -> Response:
+        """What the simulated policy would have decided otherwise."""
+        return JSONResponse(answers.simulation(call, await self.administration.simulation(call)))
+
+    async def stop_shadow(self, _request: Request, call: Call) -> Response:
+        """End the simulation."""
+        await self.administration.stop_simulation(call)
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+
     async def query_audit(self, request: Request, call: Call) -> Response:
         """Entries of the audit log, newest first."""
         query = wire.read_query(request, wire.ListAudit)

@@ -20,6 +20,7 @@ from proxy.idempotency import Answer, Attempt, IdempotencyBook
 from proxy.identity import FreshIds, RepeatableIds
 from proxy.moments import Clock
 from proxy.policyfolder import PolicyFolder
+from proxy.shadow import Shadow
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
@@ -40,20 +41,21 @@ class Entry:
     attempts: IdempotencyBook
     clock: Clock
     rates: RateLimiter
+    shadow: Shadow
 
-    def keyed(self, endpoint: Endpoint) -> Handler:
-        """An endpoint that changes nothing which a repeated request could change twice."""
+    def keyed(self, endpoint: Endpoint, name: str) -> Handler:
+        """An endpoint that changes nothing which a repeated request could change twice; ``name`` is the operation's."""
 
         async def handle(request: Request) -> Response:
-            return await endpoint(request, await self._call(request))
+            return await endpoint(request, await self._call(request, name))
 
         return handle
 
-    def writing(self, endpoint: Endpoint) -> Handler:
+    def writing(self, endpoint: Endpoint, name: str) -> Handler:
         """An endpoint that stores: with an ``Idempotency-Key`` the same request has one effect and one answer."""
 
         async def handle(request: Request) -> Response:
-            call = await self._call(request)
+            call = await self._call(request, name)
             key = request.headers.get(IDEMPOTENCY_KEY)
             if key is None:
                 return await endpoint(request, call)
@@ -85,14 +87,16 @@ class Entry:
             await self.attempts.finish(attempt, Answer(response.status_code, bytes(response.body)))
         return response
 
-    async def _call(self, request: Request) -> Call:
+    async def _call(self, request: Request, name: str) -> Call:
         now = self.clock()
         # Taken once: the whole request is judged by these rules, whatever is loaded meanwhile.
         rules = self.policies.in_force
         # Joined as RFC 9110 has it: of two keys in one request, none is taken.
         bearer = _BEARER.fullmatch(", ".join(request.headers.getlist("Authorization")))
         caller = await self.keys.authenticate(bearer[1] if bearer else None, now)
-        call = Call(caller, request.state.request_id, now, rules, FreshIds())
+        request_id: str = request.state.request_id
+        observed = self.shadow.observed(rules, request_id, name, now)
+        call = Call(caller, request_id, now, observed, FreshIds())
         request.state.call = call
         self.rates.spend(caller.key_id, rules.config.limits.requests_per_minute, now)
         return call

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from proxy.api import wire
 from proxy.api.endpoints import Endpoints
-from proxy.api.entry import Endpoint, Entry, Handler
+from proxy.api.entry import Endpoint, Entry
 from proxy.call import Call
 
 _OK, _CREATED, _ACCEPTED, _EMPTY = HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT
@@ -37,8 +37,8 @@ class Operation:
 
     def route(self, entry: Entry) -> Route:
         """The operation as the router takes it."""
-        handler: Handler = entry.writing(self._exactly) if self.writes else entry.keyed(self._exactly)
-        return Route(self.path, handler, methods=[self.method], name=self.name)
+        wrap = entry.writing if self.writes else entry.keyed
+        return Route(self.path, wrap(self._exactly, self.name), methods=[self.method], name=self.name)
 
     async def _exactly(self, request: Request, call: Call) -> Response:
         """The endpoint, for a request that brings nothing which it would pass over: ``?purge=true`` is no wish to drop.
@@ -77,6 +77,9 @@ def operations(on: Endpoints) -> Sequence[Operation]:
         Operation("DELETE", "/v1/admin/keys/{id}", on.revoke_key, (_EMPTY,)),
         Operation("GET", "/v1/admin/policy", on.policy_status, (_OK,)),
         Operation("POST", "/v1/admin/policy/reload", on.reload_policy, (_OK,)),
+        Operation("POST", "/v1/admin/policy/shadow", on.start_shadow, (_CREATED,), wire.StartShadow),
+        Operation("GET", "/v1/admin/policy/shadow", on.shadow_status, (_OK,)),
+        Operation("DELETE", "/v1/admin/policy/shadow", on.stop_shadow, (_EMPTY,)),
         Operation("GET", "/v1/admin/audit", on.query_audit, (_OK,), query=wire.ListAudit),
     )
 

@@ -18,6 +18,7 @@ from pydantic import (
     PlainValidator,
     ValidationError,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -28,6 +29,7 @@ from proxy.audit.entry import Outcome
 from proxy.audit.log import AuditQuery
 from proxy.authenticate.keyring import KeyTerms
 from proxy.authorise.decision import Action
+from proxy.authorise.policyset import MODEL_FILE, POLICY_FILE
 from proxy.errors import FieldProblem, Invalid
 from proxy.gateway import Look, Publication, Submission, Where
 from proxy.identity import is_id
@@ -44,6 +46,8 @@ MAX_PAGE = 100
 MAX_QUERY_CHARS = 8_192
 MAX_NOTE_CHARS = 500
 MAX_FILTER_KEYS = 8
+MAX_POLICY_CHARS = 1024 * 1024
+MAX_SIMULATION_S = 7 * 24 * 3600
 _MAX_SECONDS = 10 * 366 * 24 * 3600
 _MAX_SEQUENCE = (1 << 63) - 1
 _MAX_PROBLEMS = 50
@@ -276,6 +280,30 @@ class RotateKey(Body):
     """``POST /v1/admin/keys/{id}/rotate``."""
 
     overlap_s: Annotated[int, Field(ge=0, le=_MAX_SECONDS)] = 3600
+
+
+class StartShadow(Body):
+    """``POST /v1/admin/policy/shadow``."""
+
+    files: dict[str, Annotated[str, Field(max_length=MAX_POLICY_CHARS)]]
+    lasts_s: Annotated[int, Field(ge=1, le=MAX_SIMULATION_S)] = 600
+
+    @field_validator("files")
+    @classmethod
+    def _both_files(cls, files: dict[str, str]) -> dict[str, str]:
+        if set(files) != {MODEL_FILE, POLICY_FILE}:
+            raise ValueError(f"must hold {MODEL_FILE} and {POLICY_FILE}, and nothing else")
+        return files
+
+    @property
+    def model(self) -> str:
+        """The candidate's ``model.conf``."""
+        return self.files[MODEL_FILE]
+
+    @property
+    def policy(self) -> str:
+        """The candidate's ``policy.csv``."""
+        return self.files[POLICY_FILE]
 
 
 class ListAudit(Body):

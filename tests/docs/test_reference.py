@@ -11,7 +11,9 @@ import typer
 from pydantic import BaseModel
 
 from proxy import errors
+from proxy.api.endpoints import Endpoints
 from proxy.api.middleware import InternalError
+from proxy.api.routes import operations
 from proxy.cli.main import app
 from proxy.settings import GatewayConfig
 from proxy.telemetry import Metrics
@@ -59,6 +61,13 @@ def test_operations_names_every_setting_with_its_default(name: str, default: obj
 def test_the_http_reference_names_every_error(refusal: type[errors.GatewayError]) -> None:
     row = re.search(rf"^\|.*`{refusal.code}`.*\| {int(refusal.status)} \|", text_of("docs/http.md"), re.MULTILINE)
     assert row or refusal is InternalError, f"docs/http.md does not name {refusal.code}"
+
+
+@pytest.mark.parametrize(
+    "route", [f"{operation.method} {operation.path}" for operation in operations(object.__new__(Endpoints))]
+)
+def test_the_http_reference_names_every_route(route: str) -> None:
+    assert f"| `{route}` |" in text_of("docs/http.md")
 
 
 def test_operations_names_every_metric() -> None:

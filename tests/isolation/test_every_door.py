@@ -95,6 +95,8 @@ NO_MEMORY = {
     "rotate_key",
     "revoke_key",
     "reload_policy",
+    "start_shadow",
+    "stop_shadow",
 }
 READS = {"check", "recall"}
 

@@ -29,6 +29,7 @@ from tests.world import (
     FINDING,
     NOTES,
     PERSON_NOTE,
+    POLICIES,
     SHARED,
     SSN_NOTE,
     World,
@@ -160,6 +161,9 @@ class Stage:
 Act = Callable[[httpx.AsyncClient, Stage], Awaitable[httpx.Response]]
 
 
+CANDIDATE = {name: (POLICIES / name).read_text(encoding="utf-8") for name in ("model.conf", "policy.csv")}
+
+
 def _get(path: str, **parameters) -> Act:
     return lambda agent, stage: agent.get(path.format(**vars(stage)), params=parameters)
 
@@ -210,6 +214,9 @@ ROWS = [
     ("revoke_key", WRITE, _delete("/v1/admin/keys/{key}"), "human:ops", 204, "human:ana", 404),
     ("policy_status", WRITE, _get("/v1/admin/policy"), "human:ops", 200, "human:ana", 403),
     ("reload_policy", WRITE, _post("/v1/admin/policy/reload"), "human:ops", 200, "human:ana", 403),
+    ("start_shadow", WRITE, _post("/v1/admin/policy/shadow", files=CANDIDATE), "human:ops", 201, "human:ana", 403),
+    ("shadow_status", WRITE, _get("/v1/admin/policy/shadow"), None, None, "human:ana", 403),
+    ("stop_shadow", WRITE, _delete("/v1/admin/policy/shadow"), None, None, "human:ana", 403),
     ("query_audit", WRITE, _get("/v1/admin/audit"), "human:ops", 200, "human:ana", 403),
 ]  # fmt: skip
 # These have tests of their own: a batch is refused item by item, and a list of holds is empty rather than refused.

@@ -281,7 +281,14 @@ IN_A_SESSION = [
 WITH_IDEMPOTENCY_KEY = {("POST", "/v1/memories"), ("POST", "/v1/memories/batch"), ("POST", "/v1/publish")}
 
 # The security team's side: the command line has it, agents' code does not.
-LEFT_TO_THE_COMMAND_LINE = {"GET /v1/admin/policy", "POST /v1/admin/policy/reload", "GET /v1/admin/audit"}
+LEFT_TO_THE_COMMAND_LINE = {
+    "GET /v1/admin/policy",
+    "POST /v1/admin/policy/reload",
+    "GET /v1/admin/policy/shadow",
+    "POST /v1/admin/policy/shadow",
+    "DELETE /v1/admin/policy/shadow",
+    "GET /v1/admin/audit",
+}
 
 
 def _matches(request, case):

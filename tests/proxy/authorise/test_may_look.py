@@ -11,6 +11,11 @@ from proxy.principal import Principal
 from store.scope import Scope
 from tests.proxy.authorise.stock import MODEL, means, rule_lines
 
+TWO_PROJECTS_ONE_DENIED = """\
+p, agent:ana, org/x/project/a, read, allow
+p, agent:ana, org/x/project/b, read, allow
+p, agent:ana, project/b/**, read, deny
+"""
 LINKS = "".join(f"g, agent:any{number}, role:r\n" for number in range(3))
 ANA = Principal.parse("agent:ana")
 POLICIES_PER_SEED = 30
@@ -55,14 +60,7 @@ def test_may_look_is_the_brute_force_answer(prefix: int, seed: int, caplog: pyte
         ("p, agent:ana, org/*, read, allow\np, agent:ana, org/acme, read, deny", "/", True),
         ("p, agent:ana, org/*, read, allow\np, agent:ana, org/*/**, read, deny", "/", False),
         ("p, agent:bo, /**, read, allow", "/", False),
-        (
-            (
-                "p, agent:ana, org/x/project/a, read, allow\np, agent:ana, org/x/project/b, read, allow\n"
-                "p, agent:ana, project/b/**, read, deny"
-            ),
-            "org/x",
-            True,
-        ),
+        (TWO_PROJECTS_ONE_DENIED, "org/x", True),
     ],
 )
 def test_may_look_examples(policy: str, lens: str, *, expected: bool) -> None:
@@ -111,3 +109,9 @@ def test_a_look_is_about_reading() -> None:
     policy = PolicySet.from_text(MODEL, "p, agent:ana, org/acme/**, *, allow\np, agent:ana, org/acme/**, read, deny")
     assert not policy.may_look(ANA, Scope.parse("org/acme"))
     assert policy.decide(ANA, Action.WRITE, Scope.parse("org/acme")).allowed
+
+
+def test_a_lens_may_name_the_dimension_that_would_be_made_up(caplog: pytest.LogCaptureFixture) -> None:
+    policy = PolicySet.from_text(MODEL, "p, agent:ana, org/acme/**, read, allow\np, agent:ana, org/*/**, read, deny")
+    assert not policy.may_look(ANA, Scope.parse("any0/x"))
+    assert not caplog.records
