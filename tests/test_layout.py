@@ -1,6 +1,7 @@
 """What lives where: rules of the house that no linter knows."""
 
 import ast
+import importlib
 import re
 import sys
 from collections.abc import Iterator
@@ -149,3 +150,9 @@ def test_a_lock_pins_by_hash_and_names_no_index(lock: str) -> None:
 def test_no_package_is_named_like_the_standard_library() -> None:
     folders = {path.parent.name for path in modules("proxy", "store")} - {"proxy", "store"}
     assert folders & set(sys.stdlib_module_names) == set()
+
+
+@pytest.mark.parametrize("module", sorted(path.stem for path in (ROOT / "bench").glob("*.py")))
+def test_a_benchmark_still_fits_what_it_measures(module: str) -> None:
+    # Benchmarks are run by hand; a name that is gone should be noticed before that.
+    assert importlib.import_module(f"bench.{module}").__doc__
