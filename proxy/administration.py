@@ -14,8 +14,8 @@ from proxy.authenticate.key import Key
 from proxy.authenticate.keyring import KeyRecord, KeyRing, KeyTerms
 from proxy.authorise.decision import Action, Allow, Deny, Effect
 from proxy.authorise.policyset import PolicySet
-from proxy.call import Call, refuse
-from proxy.errors import Conflict, FieldProblem, Forbidden, Invalid, NotFound, PolicyError
+from proxy.call import Call, hide, refuse
+from proxy.errors import Conflict, FieldProblem, Invalid, NotFound, PolicyError
 from proxy.policyfolder import PolicyFolder
 from proxy.shadow import Shadow, Simulation
 from store.scope import EMPTY, Scope
@@ -43,7 +43,7 @@ class Administration:
         Raises:
             Forbidden: the caller does not administer the key's floor.
         """
-        scope = terms.floor or EMPTY
+        scope = terms.scope
         allow = await self._administer(call, "create_key", scope, (str(terms.principal),))
         key = Key.generate()
         await self._record(call, "create_key", scope, allow, (key.id, str(terms.principal)))
@@ -57,7 +57,7 @@ class Administration:
         """
         by_scope: dict[Scope, list[KeyRecord]] = {}
         for record in await self.keys.list():
-            by_scope.setdefault(record.terms.floor or EMPTY, []).append(record)
+            by_scope.setdefault(record.terms.scope, []).append(record)
         decisions = {scope: call.rules.authoriser.may_administer(call.caller, scope) for scope in by_scope}
         allowed = {scope: decision for scope, decision in decisions.items() if isinstance(decision, Allow)}
         if not allowed and (call.caller.floor or not _administers_somewhere(call)):
@@ -182,11 +182,11 @@ class Administration:
             # written: who mistakes the whole key for its id must not find it in the log.
             await self.audit.record(call.entry(operation, Action.ADMINISTER, EMPTY, Outcome.DENY, reason=_NO_KEY))
             raise NotFound(_NO_KEY)
-        scope = record.terms.floor or EMPTY
-        try:
-            return scope, await self._administer(call, operation, scope, (key_id,))
-        except Forbidden:
-            raise NotFound(_NO_KEY) from None
+        scope = record.terms.scope
+        decision = call.rules.authoriser.may_administer(call.caller, scope)
+        if isinstance(decision, Deny):
+            await hide(self.audit, call, operation, Action.ADMINISTER, scope, decision, (key_id,), as_if=_NO_KEY)
+        return scope, decision
 
     async def _record(
         self, call: Call, operation: str, scope: Scope, allow: Allow[None], ids: tuple[str, ...] = ()

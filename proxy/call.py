@@ -9,7 +9,7 @@ from typing import NoReturn
 from proxy.audit.entry import Entry, Outcome
 from proxy.audit.log import AuditLog
 from proxy.authorise.decision import Action, Deny
-from proxy.errors import Forbidden
+from proxy.errors import Forbidden, NotFound
 from proxy.identity import Ids
 from proxy.policy import PoliciesInForce
 from proxy.principal import Caller
@@ -70,6 +70,32 @@ async def refuse(
     Raises:
         Forbidden: with the reason, and the policy line where one decided.
     """
+    await _record_denial(audit, call, operation, action, scope, deny, ids)
+    raise Forbidden(deny.reason, extras={"line": deny.line} if deny.line else {})
+
+
+async def hide(  # noqa: PLR0913 - what is recorded of a denial, and what is said of it
+    audit: AuditLog,
+    call: Call,
+    operation: str,
+    action: Action,
+    scope: Scope,
+    deny: Deny,
+    ids: tuple[str, ...],
+    *,
+    as_if: str,
+) -> NoReturn:
+    """Record a denial, then answer as if there were no such thing: what may not be seen does not exist.
+
+    Raises:
+        NotFound: with ``as_if``, which is also the answer for what really does not exist.
+    """
+    await _record_denial(audit, call, operation, action, scope, deny, ids)
+    raise NotFound(as_if)
+
+
+async def _record_denial(
+    audit: AuditLog, call: Call, operation: str, action: Action, scope: Scope, deny: Deny, ids: tuple[str, ...]
+) -> None:
     lines = (deny.line,) if deny.line else ()
     await audit.record(call.entry(operation, action, scope, Outcome.DENY, lines=lines, reason=deny.reason, ids=ids))
-    raise Forbidden(deny.reason, extras={"line": deny.line} if deny.line else {})

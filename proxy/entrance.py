@@ -112,7 +112,7 @@ class Entrance:
         blocked = [(entrant, judgement) for entrant, judgement in judged if isinstance(judgement, Blocked)]
         if blocked:
             await self._record(call, operation, blocked)
-            raise _blocked([(entrant, judgement) for entrant, judgement in blocked])
+            raise _blocked(blocked)
         await self._record(call, operation, judged)
         held = [_hold(call, operation, entrant, verdict) for entrant, verdict in judged if isinstance(verdict, Held)]
         try:

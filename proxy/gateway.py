@@ -11,7 +11,7 @@ from proxy.audit.entry import Outcome
 from proxy.audit.log import AuditLog
 from proxy.authorise.decision import Action, Allow, Deny, Explanation
 from proxy.authorise.registry import KnownScopes
-from proxy.call import Call, refuse
+from proxy.call import Call, hide, refuse
 from proxy.entrance import Entrance, Entrant, Judgement, Result, forwarding
 from proxy.errors import Conflict, FieldProblem, Forbidden, GatewayError, Invalid, NotFound
 from proxy.inspection.draft import Draft
@@ -318,10 +318,7 @@ class Gateway:
             decision = call.rules.authoriser.may_read_memory(call.caller, scope)
             concerned = tuple(memory_id for memory_id in ids if places.get(memory_id) == scope)
             if isinstance(decision, Deny):
-                try:
-                    await refuse(self.audit, call, operation, Action.READ, scope, decision, concerned)
-                except Forbidden:
-                    raise NotFound(_NO_MEMORY) from None
+                await hide(self.audit, call, operation, Action.READ, scope, decision, concerned, as_if=_NO_MEMORY)
             await self._record(call, operation, Action.READ, scope, decision.lines, concerned)
             permits[scope] = decision.permit
         found: dict[str, Memory] = {}

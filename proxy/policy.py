@@ -76,9 +76,7 @@ def read_policies(
     """
     gathered = _Gathered()
     tests = gathered.take(lambda: read_tests(folder))
-    # May be absent; a link that leads nowhere is not absent.
-    configured = os.path.lexists(folder / GATEWAY_FILE)
-    config_text = gathered.take(lambda: read_text(folder / GATEWAY_FILE)) if configured else ""
+    config_text = gathered.take(lambda: _config_text(folder))
     config = gathered.take(lambda: read_gateway_config(config_text or ""))
     order = config.dimensions if config else ()
     policy = gathered.take(lambda: load_policy_set(folder, dimension_order=order))
@@ -86,7 +84,7 @@ def read_policies(
     pii = None if pii_text is None else gathered.take(lambda: read_pii_rules(pii_text, PII_FILE, supported_entities))
     if gathered.problems or config is None or policy is None or pii is None or pii_text is None or tests is None:
         raise PolicyError(gathered.problems)
-    texts = {PII_FILE: pii_text} | ({GATEWAY_FILE: config_text or ""} if configured else {})
+    texts = {PII_FILE: pii_text} | ({} if config_text is None else {GATEWAY_FILE: config_text})
     digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
     return PoliciesInForce(Authoriser(policy), pii, config, {**policy.files, **digests}, now), tests
 
@@ -111,8 +109,7 @@ def read_dimension_order(folder: Path) -> tuple[str, ...]:
     Raises:
         PolicyError: the file holds a mistake.
     """
-    path = folder / GATEWAY_FILE
-    return (read_gateway_config(read_text(path)) if path.exists() else GatewayConfig()).dimensions
+    return read_gateway_config(_config_text(folder) or "").dimensions
 
 
 def policy_warnings(folder: Path) -> tuple[LintWarning, ...]:
@@ -124,10 +121,16 @@ def policy_warnings(folder: Path) -> tuple[LintWarning, ...]:
     except (OSError, PolicyError):
         return ()
     try:
-        config = read_gateway_config(read_text(folder / GATEWAY_FILE))
+        config = read_gateway_config(_config_text(folder) or "")
     except PolicyError:
         config = GatewayConfig()
     return lint(text, rules, config.private_dimensions)
+
+
+def _config_text(folder: Path) -> str | None:
+    """The text of ``gateway.yaml``, or None where there is none; a link that leads nowhere is not nothing."""
+    path = folder / GATEWAY_FILE
+    return read_text(path) if os.path.lexists(path) else None
 
 
 class _Gathered:

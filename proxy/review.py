@@ -9,9 +9,9 @@ from typing import NoReturn
 from proxy.audit.entry import Outcome
 from proxy.audit.log import AuditLog
 from proxy.authorise.decision import Action, Allow, Deny
-from proxy.call import Call, refuse
+from proxy.call import Call, hide, refuse
 from proxy.entrance import Entrance, Stored
-from proxy.errors import Conflict, Forbidden, NotFound
+from proxy.errors import Conflict, NotFound
 from proxy.inspection.holds import Hold, HoldQueue, HoldState
 from proxy.principal import Caller, Principal
 from store.scope import EMPTY
@@ -123,10 +123,7 @@ class Review:
 
     async def _refuse_unseen(self, call: Call, operation: str, hold: Hold, deny: Deny) -> NoReturn:
         """Record that the caller may not see the hold; it hears what it would of a hold that never was."""
-        try:
-            await refuse(self.audit, call, operation, Action.REVIEW, hold.scope, deny, (hold.id,))
-        except Forbidden:
-            raise NotFound(_NO_HOLD) from None
+        await hide(self.audit, call, operation, Action.REVIEW, hold.scope, deny, (hold.id,), as_if=_NO_HOLD)
 
     async def _record_shown(self, call: Call, holds: Sequence[Hold]) -> None:
         """Record of which holds a reviewer is about to see the text, and by which line."""

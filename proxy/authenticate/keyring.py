@@ -13,7 +13,7 @@ from proxy.authenticate.key import Key
 from proxy.database import METADATA, Database, DatabaseError, Moment
 from proxy.errors import Unauthenticated
 from proxy.principal import Caller, Principal
-from store.scope import Scope
+from store.scope import EMPTY, Scope
 
 _KEYS = sa.Table(
     "keys",
@@ -43,6 +43,11 @@ class KeyTerms:
     read_only: bool = False
     expires_at: datetime | None = None
     note: str = ""
+
+    @property
+    def scope(self) -> Scope:
+        """Where the key belongs: whoever administers this scope manages it. Without a floor, the empty scope."""
+        return EMPTY if self.floor is None else self.floor
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from proxy.cli.output import console, fail, print_fields, print_json, print_tabl
 from proxy.moments import parse_duration, utc_now
 from proxy.principal import Principal
 from proxy.settings import GatewayConfig
-from store.scope import EMPTY, Scope
+from store.scope import Scope
 
 app = typer.Typer(help="Issue, list, rotate and revoke keys, on the machine of the data folder.", no_args_is_help=True)
 
@@ -65,7 +65,7 @@ def create(
 
     async def work() -> KeyRecord:
         async with open_records(data, create=True) as records:
-            await records.record("create_key", floor or EMPTY, now, key.id, str(principal))
+            await records.record("create_key", terms.scope, now, key.id, str(principal))
             return await records.keys.issue(key, terms, now)
 
     _show(run(work()), key, output)
@@ -105,7 +105,7 @@ def rotate(
             old = await records.keys.find(key_id)
             if old is None or not old.live(now):
                 fail(f"there is no live key {key_id}; scopegate key list shows them")
-            await records.record("rotate_key", old.terms.floor or EMPTY, now, key_id, key.id)
+            await records.record("rotate_key", old.terms.scope, now, key_id, key.id)
             record = await records.keys.rotate(key_id, key, overlap, now)
             if record is None:
                 fail(f"key {key_id} ended meanwhile")
@@ -124,7 +124,7 @@ def revoke(key_id: KeyId, data: Data = DATA, output: Output = Format.TEXT) -> No
             old = await records.keys.find(key_id)
             if old is None or old.revoked_at is not None:
                 fail(f"there is no key {key_id} that could be revoked; scopegate key list shows them")
-            await records.record("revoke_key", old.terms.floor or EMPTY, now, key_id)
+            await records.record("revoke_key", old.terms.scope, now, key_id)
             await records.keys.revoke(key_id, now)
 
     run(work())

@@ -88,11 +88,6 @@ class Difference:
         groups = [Group(tuple(names), changes) for changes, names in found.items()]
         return tuple(sorted(groups, key=lambda group: (group.changes[0].way, group.principals)))
 
-    @property
-    def anything_gained(self) -> bool:
-        """Whether anybody may do anything that the old policy did not allow."""
-        return any(change.way is Way.GAINS for group in self.groups for change in group.changes)
-
     def gained(self, principal: Principal, action: Action) -> Region:
         """Where the principal may do ``action`` by the new policy but not by the old."""
         return self._delta(self.old.lines(principal), self.new.lines(principal), action, principal.name)
